@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Protection domains and their scheduling.
+
+use super::{Rule, Severity};
+
+/// A system has at least one protection domain.
+pub static NONE: Rule = Rule {
+    id: "pd-none",
+    severity: Severity::Error,
+    law: "A system has at least one protection domain",
+    why: "There would be nothing to run",
+    fix: "add a <protection_domain>",
+};
+
+/// A system has at most 63 protection domains.
+pub static TOO_MANY: Rule = Rule {
+    id: "pd-too-many",
+    severity: Severity::Error,
+    law: "A system has at most 63 protection domains",
+    why: "The monitor keeps their names in a table of 63",
+    fix: "merge protection domains or build two systems",
+};
+
+/// Priorities are 0 to 254.
+pub static PRIORITY: Rule = Rule {
+    id: "priority-range",
+    severity: Severity::Error,
+    law: "Priorities are 0 to 254",
+    why: "255 belongs to the monitor; Microkit silently keeps only the low 8 bits of a virtual machine’s priority",
+    fix: "use a priority from 0 to 254",
+};
+
+/// A budget is at most its period.
+pub static BUDGET: Rule = Rule {
+    id: "budget-period",
+    severity: Severity::Error,
+    law: "A budget is at most its period",
+    why: "A thread cannot run for longer than the time there is",
+    fix: "lower the budget or raise the period",
+};
+
+/// A budget is at least 20 microseconds.
+pub static BUDGET_MIN: Rule = Rule {
+    id: "budget-minimum",
+    severity: Severity::Error,
+    law: "A budget is at least 20 microseconds",
+    why: "The kernel refuses less than two kernel entries’ worth; the initialiser then stops and nothing boots",
+    fix: "raise the budget to 20 or more",
+};
+
+/// A stack is 4 KiB to 16 MiB, in multiples of 4 KiB.
+pub static STACK: Rule = Rule {
+    id: "stack-size",
+    severity: Severity::Error,
+    law: "A stack is 4 KiB to 16 MiB, in multiples of 4 KiB",
+    why: "It is made of whole pages below a fixed address",
+    fix: "round the size up to a multiple of 0x1000",
+};
+
+/// A thread runs on a core that the kernel uses.
+pub static CPU: Rule = Rule {
+    id: "cpu-range",
+    severity: Severity::Error,
+    law: "A thread runs on a core that the kernel uses",
+    why: "The kernel configurations without smp- use one core",
+    fix: "use a lower core number or an smp- configuration",
+};
+
+/// Exactly the children of a protection domain have an id.
+pub static ROOT_ID: Rule = Rule {
+    id: "child-id",
+    severity: Severity::Error,
+    law: "Exactly the children of a protection domain have an id",
+    why: "The id is what a parent knows its child by",
+    fix: "remove the attribute or move the protection domain into its parent",
+};
+
+/// The rules of this group.
+pub(super) static RULES: &[&Rule] = &[
+    &NONE,
+    &TOO_MANY,
+    &PRIORITY,
+    &BUDGET,
+    &BUDGET_MIN,
+    &STACK,
+    &CPU,
+    &ROOT_ID,
+];
