@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What a guest is made of: the schema of `guest.toml`.
+
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// A guest's recipe. Unknown keys are errors, so that a misspelt one is never ignored.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What the guest is, in one line.
+    pub description: String,
+    /// Where the kernel or firmware comes from.
+    pub kernel: Kernel,
+    /// The initramfs; firmware guests have none.
+    pub initramfs: Option<Initramfs>,
+    /// The recipe's own folder, from which files of the initramfs are taken.
+    #[serde(skip)]
+    pub dir: PathBuf,
+}
+
+/// The first image that runs in the guest.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    /// A Debian package. A meta-package stands for the newest kernel it depends on.
+    pub package: String,
+    /// The image inside the package; `*` matches any run of characters in a file name.
+    pub file: String,
+}
+
+/// The initramfs: busybox, modules with their dependencies, and files of the recipe's folder.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Initramfs {
+    /// The Debian package that holds a static busybox in `bin/busybox`.
+    pub busybox: String,
+    /// Applets to link to busybox.
+    pub applets: Vec<String>,
+    /// Kernel modules by name, without folder or suffix; dependencies are added by themselves.
+    #[serde(default)]
+    pub modules: Vec<String>,
+    /// Files of the recipe's folder and where they go.
+    #[serde(default)]
+    pub files: Vec<File>,
+}
+
+/// One file that the recipe adds to its initramfs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Path relative to the recipe's folder.
+    pub from: PathBuf,
+    /// Absolute path in the guest.
+    pub to: String,
+    /// Permission bits; plain files get 0644.
+    #[serde(default = "plain_file_mode")]
+    pub mode: u32,
+}
+
+fn plain_file_mode() -> u32 {
+    0o644
+}
+
+/// Why a recipe cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// The file could not be read.
+    #[error("{path}: cannot read the guest's recipe: {source}", path = path.display())]
+    Read {
+        /// The recipe's file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file is not a recipe.
+    #[error("{path}: not a guest recipe: {source}", path = path.display())]
+    Parse {
+        /// The recipe's file.
+        path: PathBuf,
+        /// The parser's reason, with line and column.
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl Recipe {
+    /// Reads `dir/guest.toml`.
+    ///
+    /// # Errors
+    /// [`RecipeError`] when the file is missing, unreadable or not a recipe.
+    pub fn load(dir: &Path) -> Result<Self, RecipeError> {
+        let path = dir.join("guest.toml");
+        let text = std::fs::read_to_string(&path).map_err(|source| RecipeError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let mut recipe: Recipe = toml::from_str(&text).map_err(|source| RecipeError::Parse {
+            path,
+            source: Box::new(source),
+        })?;
+        recipe.dir = dir.to_path_buf();
+        Ok(recipe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guests_dir() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../images/guests")
+    }
+
+    #[test]
+    fn every_recipe_of_the_tree_parses_and_its_files_exist() {
+        let mut seen = 0;
+        for entry in std::fs::read_dir(guests_dir()).unwrap() {
+            let dir = entry.unwrap().path();
+            if !dir.join("guest.toml").is_file() {
+                continue;
+            }
+            let recipe = Recipe::load(&dir).unwrap();
+            for file in recipe.initramfs.iter().flat_map(|fs| &fs.files) {
+                assert!(
+                    dir.join(&file.from).is_file(),
+                    "{} of {}",
+                    file.from.display(),
+                    dir.display()
+                );
+            }
+            seen += 1;
+        }
+        assert!(seen >= 3, "only {seen} recipes found");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_their_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "description = \"x\"\nkernle = 1\n[kernel]\npackage = \"p\"\nfile = \"f\"\n";
+        std::fs::write(dir.path().join("guest.toml"), text).unwrap();
+        let error = Recipe::load(dir.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("kernle") && error.contains("line 2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_missing_recipe_names_its_path() {
+        let error = Recipe::load(Path::new("/nonexistent"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("/nonexistent/guest.toml"), "{error}");
+    }
+}
