@@ -2,3 +2,9 @@
 //! One labelled, switchable console stream per client on one UART.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+
+pub mod focus;
+pub mod line;
+
+#[cfg(test)]
+mod tests;
