@@ -151,7 +151,11 @@ impl PdVaddr {
     }
 
     const fn from_raw(raw: u64) -> Option<Self> {
-        if raw <= USER_TOP { Some(Self(raw)) } else { None }
+        if raw <= USER_TOP {
+            Some(Self(raw))
+        } else {
+            None
+        }
     }
 }
 
@@ -176,7 +180,10 @@ mod tests {
         let top = PdVaddr::new(USER_TOP).unwrap();
         assert_eq!(top.checked_add(1), None);
         assert_eq!(top.align_up(PAGE_SIZE), None);
-        assert_eq!(top.align_down(PAGE_SIZE).map(PdVaddr::get), Some(0xff_ffff_f000));
+        assert_eq!(
+            top.align_down(PAGE_SIZE).map(PdVaddr::get),
+            Some(0xff_ffff_f000)
+        );
     }
 
     #[test]
@@ -193,6 +200,9 @@ mod tests {
     #[test]
     fn formats_name_the_space() {
         assert_eq!(format!("{:?}", Gpa::new(0x10)), "Gpa(0x10)");
-        assert_eq!(format!("{} {:#x}", PhysAddr::new(0x10), PhysAddr::new(0x10)), "0x10 0x10");
+        assert_eq!(
+            format!("{} {:#x}", PhysAddr::new(0x10), PhysAddr::new(0x10)),
+            "0x10 0x10"
+        );
     }
 }

@@ -127,7 +127,10 @@ mod tests {
     fn iterates_ascending_and_ends() {
         assert_eq!(ids(ChannelSet::from_badge(0b1010_0001)), [0, 5, 7]);
         assert_eq!(ids(ChannelSet::EMPTY), [0_u8; 0]);
-        assert_eq!(ids(ChannelSet::from_badge(u64::MAX)), (0..=61).collect::<Vec<_>>());
+        assert_eq!(
+            ids(ChannelSet::from_badge(u64::MAX)),
+            (0..=61).collect::<Vec<_>>()
+        );
     }
 
     #[test]

@@ -87,11 +87,17 @@ mod tests {
     fn pages_round_up() {
         assert_eq!(Bytes::new(0).pages(), 0);
         assert_eq!(Bytes::new(1).pages(), 1);
-        assert_eq!(Bytes::new(0x1001).round_up_to_page(), Some(Bytes::new(0x2000)));
+        assert_eq!(
+            Bytes::new(0x1001).round_up_to_page(),
+            Some(Bytes::new(0x2000))
+        );
         assert_eq!(Bytes::new(u64::MAX).round_up_to_page(), None);
         assert_eq!(Bytes::from_pages(u64::MAX), None);
         assert!(Bytes::new(LARGE_PAGE_SIZE).is_page_multiple());
         assert_eq!(Bytes::new(7).to_usize(), Some(7));
-        assert_eq!(format!("{:?} {}", Bytes::new(16), Bytes::new(16)), "Bytes(0x10) 0x10 bytes");
+        assert_eq!(
+            format!("{:?} {}", Bytes::new(16), Bytes::new(16)),
+            "Bytes(0x10) 0x10 bytes"
+        );
     }
 }
