@@ -11,8 +11,11 @@ pub struct Board {
     pub name: String,
     /// One line for humans.
     pub description: String,
-    /// Cores of the machine; unicore kernels use one.
+    /// Cores of the machine.
     pub cores: u8,
+    /// Cores that the kernel configuration uses: one, except with an `smp-` configuration.
+    #[serde(default = "unicore")]
+    pub kernel_cores: u8,
     /// Frequency of the generic timer in hertz.
     pub timer_hz: u64,
     /// Interrupts.
@@ -27,6 +30,10 @@ pub struct Board {
     /// How QEMU runs this board, if it can.
     #[serde(default)]
     pub qemu: Option<Qemu>,
+}
+
+const fn unicore() -> u8 {
+    1
 }
 
 /// The interrupt controller.

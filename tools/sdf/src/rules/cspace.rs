@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Capabilities placed in a root CNode.
 
-use super::{Rule, Severity};
+use super::{Context, Rule, Severity};
+use crate::diag::Diagnostic;
+use crate::span::Span;
+use std::collections::HashMap;
 
 /// Slots of <cspace> are 1 to 63.
 pub static SLOT: Rule = Rule {
@@ -23,3 +26,19 @@ pub static DUPLICATE: Rule = Rule {
 
 /// The rules of this group.
 pub(super) static RULES: &[&Rule] = &[&SLOT, &DUPLICATE];
+
+/// Applies this group.
+pub(super) fn check(cx: &mut Context<'_>) {
+    for pd in &cx.system.pds {
+        let mut seen: HashMap<u8, Span> = HashMap::new();
+        for cap in &pd.cspace {
+            if let Some(first) = seen.get(&cap.slot.value) {
+                let message = format!("slot {} of `{}` is taken", cap.slot.value, pd.name.value);
+                let item = Diagnostic::new(&DUPLICATE, cap.slot.span, message);
+                cx.out.push(item.also(*first, "first used here"));
+            } else {
+                seen.insert(cap.slot.value, cap.slot.span);
+            }
+        }
+    }
+}

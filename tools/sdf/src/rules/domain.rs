@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The domain schedule.
 
-use super::{Rule, Severity};
+use super::{Context, Rule, Severity};
+use crate::diag::Diagnostic;
+use crate::model::{Domains, MAX_SCHEDULE};
+use crate::span::Span;
+use std::collections::HashMap;
 
 /// <domains> comes before the first protection domain.
 pub static ORDER: Rule = Rule {
@@ -59,3 +63,71 @@ pub static ASSIGNED: Rule = Rule {
 
 /// The rules of this group.
 pub(super) static RULES: &[&Rule] = &[&ORDER, &ID, &TOO_MANY, &DURATION, &SCHEDULE, &ASSIGNED];
+
+/// Applies this group.
+pub(super) fn check(cx: &mut Context<'_>) {
+    for pd in &cx.system.pds {
+        match (&cx.system.domains, &pd.domain) {
+            (Some(_), None) => {
+                let message = format!("`{}` is in no domain", pd.name.value);
+                cx.out.push(Diagnostic::new(&ASSIGNED, pd.span, message));
+            }
+            (None, Some(domain)) => {
+                let message = "there is no domain schedule";
+                cx.out
+                    .push(Diagnostic::new(&ASSIGNED, domain.span, message));
+            }
+            _ => {}
+        }
+    }
+    if let Some(domains) = &cx.system.domains {
+        unique_ids(cx, domains);
+        schedule(cx, domains);
+    }
+}
+
+fn unique_ids(cx: &mut Context<'_>, domains: &Domains) {
+    let mut seen: HashMap<u8, Span> = HashMap::new();
+    for domain in domains.domains.iter().filter(|domain| domain.explicit) {
+        if let Some(first) = seen.get(&domain.id.value) {
+            let message = format!("two domains have id {}", domain.id.value);
+            let item = Diagnostic::new(&ID, domain.id.span, message);
+            cx.out.push(item.also(*first, "first one"));
+        } else {
+            seen.insert(domain.id.value, domain.id.span);
+        }
+    }
+}
+
+fn schedule(cx: &mut Context<'_>, domains: &Domains) {
+    let length = domains.schedule.len();
+    if length >= MAX_SCHEDULE {
+        let message = format!("{length} schedule entries");
+        cx.out
+            .push(Diagnostic::new(&SCHEDULE, domains.span, message));
+    }
+    let inside = |index: u64| usize::try_from(index).is_ok_and(|index| index < length);
+    match domains.start_index {
+        None if length == 0 => {
+            cx.out.push(Diagnostic::new(
+                &SCHEDULE,
+                domains.span,
+                "the schedule is empty",
+            ));
+        }
+        Some(start) if !inside(start.value) => {
+            let message = format!("start_index {} of {length} entries", start.value);
+            cx.out.push(Diagnostic::new(&SCHEDULE, start.span, message));
+        }
+        _ => {}
+    }
+    if let Some(shift) = domains.index_shift {
+        let last = usize::try_from(shift.value)
+            .ok()
+            .and_then(|shift| shift.checked_add(length));
+        if last.is_none_or(|last| last >= MAX_SCHEDULE) {
+            let message = format!("index_shift {} with {length} entries", shift.value);
+            cx.out.push(Diagnostic::new(&SCHEDULE, shift.span, message));
+        }
+    }
+}

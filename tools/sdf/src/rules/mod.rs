@@ -17,8 +17,11 @@ pub mod xml;
 use crate::board::Board;
 use crate::diag::Diagnostics;
 use crate::files::Files;
+use crate::layout::Region;
 use crate::model::System;
+use crate::span::Spanned;
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// How bad it is to break a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -81,11 +84,57 @@ pub fn find(id: &str) -> Option<&'static Rule> {
     all().find(|rule| rule.id == id)
 }
 
+/// What a rule looks at, and where it reports.
+struct Context<'a> {
+    system: &'a System,
+    board: Option<&'a Board>,
+    files: &'a dyn Files,
+    regions: HashMap<&'a str, Option<Region>>,
+    out: &'a mut Diagnostics,
+}
+
+impl Context<'_> {
+    /// What the kernel will see of the region called `name`, if that is known.
+    fn region(&self, name: &str) -> Option<Region> {
+        self.regions.get(name).copied().flatten()
+    }
+
+    /// Whether the file gives this name, as opposed to a missing attribute reported elsewhere.
+    fn given(&self, name: &Spanned<String>) -> bool {
+        !self.out.source.text[name.span.start..].starts_with('<')
+    }
+
+    /// Cores that the kernel uses, when the board is known.
+    fn cores(&self) -> Option<u8> {
+        self.board.map(|board| board.kernel_cores)
+    }
+}
+
 /// Applies every rule that looks at the whole system.
 pub(crate) fn run(
-    _system: &System,
-    _board: Option<&Board>,
-    _files: &dyn Files,
-    _out: &mut Diagnostics,
+    system: &System,
+    board: Option<&Board>,
+    files: &dyn Files,
+    out: &mut Diagnostics,
 ) {
+    let names = system.memory_regions.iter().map(|mr| mr.name.as_str());
+    let regions = names.zip(system.regions(files)).collect();
+    let mut cx = Context {
+        system,
+        board,
+        files,
+        regions,
+        out,
+    };
+    name::check(&mut cx);
+    ids::check(&mut cx);
+    pd::check(&mut cx);
+    domain::check(&mut cx);
+    map::check(&mut cx);
+    region::check(&mut cx);
+    irq::check(&mut cx);
+    channel::check(&mut cx);
+    setvar::check(&mut cx);
+    cspace::check(&mut cx);
+    record::check(&mut cx);
 }

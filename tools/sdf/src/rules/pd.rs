@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Protection domains and their scheduling.
 
-use super::{Rule, Severity};
+use super::{Context, Rule, Severity};
+use crate::diag::Diagnostic;
+use crate::model::MIN_BUDGET_US;
+use crate::span::{Span, Spanned};
 
 /// A system has at least one protection domain.
 pub static NONE: Rule = Rule {
@@ -86,3 +89,57 @@ pub(super) static RULES: &[&Rule] = &[
     &CPU,
     &ROOT_ID,
 ];
+
+/// Applies this group.
+pub(super) fn check(cx: &mut Context<'_>) {
+    let system = cx.system;
+    if system.pds.is_empty() {
+        let start = cx.out.source.text.find("<system").unwrap_or(0);
+        let span = Span::new(start, start + "<system".len());
+        cx.out.push(Diagnostic::new(
+            &NONE,
+            span,
+            "there is no protection domain",
+        ));
+    }
+    for pd in &system.pds {
+        budget(cx, pd.budget_us, pd.period_us);
+        stack(cx, pd.stack_size);
+        core(cx, pd.cpu);
+        if let Some(vm) = &pd.virtual_machine {
+            budget(cx, vm.budget_us, vm.period_us);
+            vm.vcpus
+                .iter()
+                .filter_map(|vcpu| vcpu.cpu)
+                .for_each(|cpu| core(cx, cpu));
+        }
+    }
+}
+
+fn budget(cx: &mut Context<'_>, budget: Spanned<u64>, period: Spanned<u64>) {
+    if budget.value > period.value {
+        let message = format!("budget {} exceeds period {}", budget.value, period.value);
+        let item = Diagnostic::new(&BUDGET, budget.span, message);
+        cx.out.push(item.also(period.span, "period"));
+    }
+    if budget.value < MIN_BUDGET_US {
+        let message = format!("budget {} is below {MIN_BUDGET_US}", budget.value);
+        cx.out
+            .push(Diagnostic::new(&BUDGET_MIN, budget.span, message));
+    }
+}
+
+fn stack(cx: &mut Context<'_>, size: Spanned<u64>) {
+    if !(0x1000..=0x100_0000).contains(&size.value) || !size.value.is_multiple_of(0x1000) {
+        let message = format!("a stack of {:#x} bytes", size.value);
+        cx.out.push(Diagnostic::new(&STACK, size.span, message));
+    }
+}
+
+fn core(cx: &mut Context<'_>, cpu: Spanned<u8>) {
+    let cores = cx.cores();
+    if cores.is_some_and(|cores| cpu.value >= cores) {
+        let message = format!("core {} of {}", cpu.value, cores.unwrap_or_default());
+        cx.out.push(Diagnostic::new(&CPU, cpu.span, message));
+    }
+}

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Our <record> extension.
 
-use super::{Rule, Severity};
+use super::{Context, Rule, Severity};
+use crate::diag::Diagnostic;
+use crate::lower::resolve;
 
 /// Roles have 1 to 32 bytes of printable ASCII.
 pub static ROLE: Rule = Rule {
@@ -32,3 +34,21 @@ pub static SPACE: Rule = Rule {
 
 /// The rules of this group.
 pub(super) static RULES: &[&Rule] = &[&ROLE, &TARGET, &SPACE];
+
+/// Applies this group.
+pub(super) fn check(cx: &mut Context<'_>) {
+    for (index, pd) in cx.system.pds.iter().enumerate() {
+        for entry in pd.record.iter().flat_map(|record| &record.entries) {
+            if let Err(error) = record::Role::new(&entry.role)
+                && cx.given(&entry.role)
+            {
+                let message = format!("`{}`: {error}", entry.role.value);
+                cx.out
+                    .push(Diagnostic::new(&ROLE, entry.role.span, message));
+            }
+            if let Err(item) = resolve(cx.system, index, entry, cx.files) {
+                cx.out.push(*item);
+            }
+        }
+    }
+}
