@@ -79,10 +79,13 @@ impl Guest {
     /// See [`Refusal`]; guest memory is then unchanged.
     pub fn boot(&self, mem: &GuestMem) -> Result<Entry, Refusal> {
         self.verify()?;
-        for (part, _, span) in self.parts().into_iter().flatten() {
+        let parts = self.parts();
+        for (part, _, span) in parts.iter().flatten() {
             if !mem.contains(span.base(), span.size()) {
-                return Err(Refusal::NotMapped(part));
+                return Err(Refusal::NotMapped(*part));
             }
+        }
+        for (part, source, span) in parts.into_iter().flatten() {
             source
                 .copy_to(mem, span)
                 .map_err(|error| error.refusal(part))?;
