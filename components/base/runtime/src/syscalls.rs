@@ -3,10 +3,10 @@
 
 use core::ops::Range;
 
-use crate::abi::{FAST_WORDS, MessageInfo};
+use pd::{MAX_WORDS, MessageInfo};
 
 /// MR0..3, the words that travel in registers.
-pub type Words = [u64; FAST_WORDS];
+pub type Words = [u64; MAX_WORDS];
 
 /// What a receive or a call returned. After a notification only `badge` means anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,7 +37,7 @@ impl Outgoing {
         Self {
             dest,
             info: MessageInfo::new(label, 0),
-            words: [0; FAST_WORDS],
+            words: [0; MAX_WORDS],
         }
     }
 }
@@ -92,8 +92,6 @@ pub struct Labels {
     pub tcb_write_registers: u64,
     /// `TCBSuspend`
     pub tcb_suspend: u64,
-    /// `TCBResume`
-    pub tcb_resume: u64,
     /// `IRQAckIRQ`
     pub irq_ack: u64,
     /// `ARMVCPUInjectIRQ`

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Protection domain `crasher`: faults on purpose, each time in another way.
+#![no_std]
+#![no_main]
+
+mod accident;
+
+port::protection_domain!(demo::Crasher<accident::Cpu>);
