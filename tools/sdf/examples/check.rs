@@ -8,7 +8,10 @@ fn main() -> ExitCode {
     for path in std::env::args().skip(1) {
         match std::fs::read_to_string(&path) {
             Ok(text) => {
-                let checked = sdf::check(&text, &path, None, &sdf::NoFiles);
+                let files = sdf::SearchPath {
+                    dirs: vec![".".into()],
+                };
+                let checked = sdf::check(&text, &path, None, &files);
                 print!("{}", checked.diagnostics.render(false));
                 let (errors, warnings) = checked.diagnostics.counts();
                 println!("{path}: {errors} errors, {warnings} warnings");

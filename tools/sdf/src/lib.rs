@@ -12,7 +12,7 @@ pub mod files;
 pub mod layout;
 pub mod lower;
 pub mod model;
-mod parse;
+pub mod parse;
 pub mod rules;
 pub mod span;
 mod write;

@@ -161,21 +161,11 @@ fn lower_pd(
             Err(item) => out.push(*item),
         }
     }
-    let size = image_size(&entries);
-    let name = format!("{}_record", pd.name.value);
-    if system.memory_region(&name).is_some() || name.contains(['/', '\\']) {
-        let message = format!("a region cannot be called `{name}`");
-        out.push(Diagnostic::new(&SPACE, record.span, message));
-        return;
-    }
-    let Some(vaddr) = free_hole(system, pd, size, files) else {
-        let message = format!(
-            "`{}` has no {size:#x} free bytes of address space",
-            pd.name.value
-        );
-        out.push(Diagnostic::new(&SPACE, record.span, message));
-        return;
+    let place = match place(system, pd, &entries, files) {
+        Ok(place) => place,
+        Err(item) => return out.push(*item),
     };
+    let Place { name, size, vaddr } = place;
     let path = format!("{name}.bin");
     lowered
         .system
@@ -192,6 +182,37 @@ fn lower_pd(
         vaddr,
         entries,
     });
+}
+
+/// Where a record goes.
+pub(crate) struct Place {
+    name: String,
+    size: u64,
+    vaddr: u64,
+}
+
+/// Finds name, size and address for the record of `pd` with `entries`.
+pub(crate) fn place(
+    system: &System,
+    pd: &ProtectionDomain,
+    entries: &[(String, Resolved)],
+    files: &dyn Files,
+) -> Result<Place, Box<Diagnostic>> {
+    let span = pd.record.as_ref().map_or(pd.span, |record| record.span);
+    let size = image_size(entries);
+    let name = format!("{}_record", pd.name.value);
+    if system.memory_region(&name).is_some() || name.contains(['/', '\\']) {
+        let message = format!("a region cannot be called `{name}`");
+        return Err(Box::new(Diagnostic::new(&SPACE, span, message)));
+    }
+    let Some(vaddr) = free_hole(system, pd, size, files) else {
+        let message = format!(
+            "`{}` has no {size:#x} free bytes of address space",
+            pd.name.value
+        );
+        return Err(Box::new(Diagnostic::new(&SPACE, span, message)));
+    };
+    Ok(Place { name, size, vaddr })
 }
 
 /// Bytes of the record, in whole pages.

@@ -204,6 +204,8 @@ fn pd_attrs(pd: &ProtectionDomain) -> Attrs {
     if let Some(id) = pd.child_id {
         attrs = attrs.put("id", id.value);
     }
+    let stack_size = format!("{:#x}", pd.stack_size.value);
+    let default_stack = format!("{:#x}", crate::model::DEFAULT_STACK_SIZE);
     attrs
         .text("setvar_id", pd.setvar_id.as_ref())
         .unless("priority", pd.priority.value, 0)
@@ -214,11 +216,7 @@ fn pd_attrs(pd: &ProtectionDomain) -> Attrs {
         )
         .unless("period", pd.period_us.value, pd.budget_us.value)
         .unless("passive", pd.passive.value, false)
-        .unless(
-            "stack_size",
-            pd.stack_size.value,
-            crate::model::DEFAULT_STACK_SIZE,
-        )
+        .unless("stack_size", stack_size, default_stack)
         .unless("cpu", pd.cpu.value, 0)
         .unless("smc", pd.smc.value, false)
         .unless("fpu", pd.fpu.value, true)

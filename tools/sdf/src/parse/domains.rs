@@ -92,6 +92,13 @@ fn read_schedule(element: Element<'_, '_>, domains: &mut Domains, out: &mut Diag
     element.expect_attributes(&["index_shift", "start_index"], out);
     domains.start_index = element.number("start_index", out);
     domains.index_shift = element.number("index_shift", out);
+    if element.children().next().is_none() {
+        out.push(Diagnostic::new(
+            &rule::SCHEDULE,
+            element.span(),
+            "the schedule is empty",
+        ));
+    }
     for child in element.children() {
         match child.name() {
             "schedule_entry" => domains.schedule.extend(read_entry(child, out)),

@@ -61,8 +61,19 @@ pub static ASSIGNED: Rule = Rule {
     fix: "add or remove the attribute `domain`",
 };
 
+/// A domain schedule needs a kernel that uses one core.
+pub static MULTICORE: Rule = Rule {
+    id: "domain-multicore",
+    severity: Severity::Error,
+    law: "A domain schedule needs a kernel that uses one core",
+    why: "The kernels for several cores are built with a single domain",
+    fix: "remove <domains> or use a configuration without smp-",
+};
+
 /// The rules of this group.
-pub(super) static RULES: &[&Rule] = &[&ORDER, &ID, &TOO_MANY, &DURATION, &SCHEDULE, &ASSIGNED];
+pub(super) static RULES: &[&Rule] = &[
+    &ORDER, &ID, &TOO_MANY, &DURATION, &SCHEDULE, &ASSIGNED, &MULTICORE,
+];
 
 /// Applies this group.
 pub(super) fn check(cx: &mut Context<'_>) {
@@ -81,6 +92,11 @@ pub(super) fn check(cx: &mut Context<'_>) {
         }
     }
     if let Some(domains) = &cx.system.domains {
+        if let Some(cores) = cx.cores().filter(|cores| *cores > 1) {
+            let message = format!("a domain schedule on {cores} cores");
+            cx.out
+                .push(Diagnostic::new(&MULTICORE, domains.span, message));
+        }
         unique_ids(cx, domains);
         schedule(cx, domains);
     }

@@ -3,7 +3,7 @@
 
 use super::{Context, Rule, Severity};
 use crate::diag::Diagnostic;
-use crate::lower::resolve;
+use crate::lower::{place, resolve};
 
 /// Roles have 1 to 32 bytes of printable ASCII.
 pub static ROLE: Rule = Rule {
@@ -38,7 +38,9 @@ pub(super) static RULES: &[&Rule] = &[&ROLE, &TARGET, &SPACE];
 /// Applies this group.
 pub(super) fn check(cx: &mut Context<'_>) {
     for (index, pd) in cx.system.pds.iter().enumerate() {
-        for entry in pd.record.iter().flat_map(|record| &record.entries) {
+        let Some(record) = &pd.record else { continue };
+        let mut entries = Vec::new();
+        for entry in &record.entries {
             if let Err(error) = record::Role::new(&entry.role)
                 && cx.given(&entry.role)
             {
@@ -46,9 +48,13 @@ pub(super) fn check(cx: &mut Context<'_>) {
                 cx.out
                     .push(Diagnostic::new(&ROLE, entry.role.span, message));
             }
-            if let Err(item) = resolve(cx.system, index, entry, cx.files) {
-                cx.out.push(*item);
+            match resolve(cx.system, index, entry, cx.files) {
+                Ok(resolved) => entries.push((entry.role.value.clone(), resolved)),
+                Err(item) => cx.out.push(*item),
             }
+        }
+        if let Err(item) = place(cx.system, pd, &entries, cx.files) {
+            cx.out.push(*item);
         }
     }
 }
