@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Boot transcripts of real images in QEMU.
+//! Boot tests are the `*.toml` scripts beside this crate; `cargo bulkhead test` runs them.
 
 #![forbid(unsafe_code)]

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The command line, as `--help` shows it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use host::Ui;
+use host::ui::Colour;
+
+/// Check, build, run and test a system of protection domains on seL4 Microkit.
+///
+/// Where a Microkit SDK is found (MICROKIT_SDK, then ~/microkit-sdk-2.3.0*), images are made for
+/// seL4; elsewhere for our development kernel, which is unverified and only for development.
+#[derive(Parser)]
+#[command(name = "cargo bulkhead", bin_name = "cargo bulkhead", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead run                      build system.xml and boot it on this terminal
+  cargo bulkhead test                     run every test
+  cargo bulkhead check my.system          check a Microkit system description
+  cargo bulkhead build --kernel sel4 --config release -o target/product
+
+Exit codes: 0 done; 1 the input is wrong or a test failed; 2 usage or environment;
+130 interrupted.";
+
+/// Options of every command.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// Form of results on standard output.
+    #[arg(long, global = true, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+    /// When to use colour; NO_COLOR is respected.
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    pub(crate) color: Color,
+    /// Errors only.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Show what the tools we run say.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Report missing tools instead of installing them.
+    #[arg(long, global = true)]
+    pub(crate) no_install: bool,
+}
+
+impl Global {
+    /// How to talk to the user.
+    pub(crate) fn ui(&self) -> Ui {
+        let colour = match self.color {
+            Color::Auto => Colour::Auto,
+            Color::Always => Colour::Always,
+            Color::Never => Colour::Never,
+        };
+        Ui::new(colour, i8::from(self.verbose) - i8::from(self.quiet))
+    }
+}
+
+/// Form of results.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text.
+    Human,
+    /// One JSON document.
+    Json,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Color {
+    /// On terminals.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Build a system image.
+    #[command(after_help = BUILD_EXAMPLES)]
+    Build(BuildArgs),
+    /// Build a system image and boot it in QEMU with its console on this terminal.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Run every test: house rules, lints, host tests, boots.
+    #[command(after_help = TEST_EXAMPLES)]
+    Test(TestArgs),
+    /// Check a system description and report all errors at once.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Print the plain Microkit system description that a file stands for.
+    #[command(after_help = SDF_EXAMPLES)]
+    Sdf(SdfArgs),
+    /// Explain a rule: why it exists and what to do.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// List the boards, and whether an SDK is here for them.
+    Boards,
+    /// Check the house rules: layers, unsafe code, documentation, sizes.
+    #[command(after_help = TIDY_EXAMPLES)]
+    Tidy(TidyArgs),
+}
+
+const BUILD_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead build
+  cargo bulkhead build my.system --search-path my/build --kernel dev
+  cargo bulkhead build --kernel sel4 --config release -o target/product
+
+The image and everything beside it (plain SDF, report, patched ELFs) go to the output folder,
+target/bulkhead/<kernel>-<config> unless -o names another one.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead run
+  cargo bulkhead run --kernel dev my.system --search-path my/build
+  cargo bulkhead run --dry-run
+  echo hello | cargo bulkhead run --timeout 20
+
+Every key goes to the board, Ctrl-C and Ctrl-A included; Ctrl-] leaves.";
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead test
+  cargo bulkhead test --list
+  cargo bulkhead test --filter boot/";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead check
+  cargo bulkhead check my.system --search-path my/build --format json";
+
+const SDF_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead sdf > plain.system";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead explain              list all rules
+  cargo bulkhead explain map-overlap  explain one";
+
+const TIDY_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead tidy
+  cargo bulkhead tidy --bless         accept sizes that have shrunk as the new limits";
+
+/// Which kernel to build for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KernelChoice {
+    /// seL4 where an SDK is found, else the development kernel.
+    Auto,
+    /// seL4 through the Microkit SDK.
+    Sel4,
+    /// The development kernel: unverified, for development only.
+    Dev,
+}
+
+/// Which of the SDK's configurations to build for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Config {
+    /// With the kernel's console and checks.
+    Debug,
+    /// As shipped.
+    Release,
+    /// As shipped, with the kernel's measuring system calls.
+    Benchmark,
+}
+
+impl Config {
+    /// The name that the SDK uses.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+            Self::Benchmark => "benchmark",
+        }
+    }
+}
+
+/// A system description and where to find its files.
+#[derive(Args, Clone)]
+pub(crate) struct SystemArgs {
+    /// The system description [default: system.xml at the top of the repository].
+    pub(crate) system: Option<PathBuf>,
+    /// Board, as `cargo bulkhead boards` lists them.
+    #[arg(long, default_value = "qemu_virt_aarch64", value_name = "BOARD")]
+    pub(crate) board: String,
+    /// Further folders for program images and prefills; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) search_path: Vec<PathBuf>,
+}
+
+/// Arguments of `build`.
+#[derive(Args, Clone)]
+pub(crate) struct BuildArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub(crate) system: SystemArgs,
+    /// Kernel to build for.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) kernel: KernelChoice,
+    /// Kernel configuration to build for.
+    #[arg(long, value_enum, default_value = "debug")]
+    pub(crate) config: Config,
+    /// Output folder [default: target/bulkhead/<kernel>-<config>].
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Clone)]
+pub(crate) struct RunArgs {
+    /// What to build and boot.
+    #[command(flatten)]
+    pub(crate) build: BuildArgs,
+    /// Print the QEMU command instead of running it.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Leave after this many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub(crate) timeout: Option<u64>,
+    /// Further arguments for QEMU, after `--`.
+    #[arg(last = true, value_name = "QEMU ARGUMENT")]
+    pub(crate) qemu: Vec<String>,
+}
+
+/// Arguments of `test`.
+#[derive(Args, Clone)]
+pub(crate) struct TestArgs {
+    /// Only steps whose name contains this; may be repeated.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Vec<String>,
+    /// List the steps instead of running them.
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Clone)]
+pub(crate) struct CheckArgs {
+    /// What to check.
+    #[command(flatten)]
+    pub(crate) system: SystemArgs,
+}
+
+/// Arguments of `sdf`.
+#[derive(Args, Clone)]
+pub(crate) struct SdfArgs {
+    /// What to print.
+    #[command(flatten)]
+    pub(crate) system: SystemArgs,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Clone)]
+pub(crate) struct ExplainArgs {
+    /// The rule, as diagnostics name it; all are listed without one.
+    pub(crate) rule: Option<String>,
+}
+
+/// Arguments of `tidy`.
+#[derive(Args, Clone)]
+pub(crate) struct TidyArgs {
+    /// Write sizes that have shrunk into the list of limits; nothing may grow this way.
+    #[arg(long)]
+    pub(crate) bless: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_line_in_the_help_is_accepted() {
+        let all = [
+            EXAMPLES,
+            BUILD_EXAMPLES,
+            RUN_EXAMPLES,
+            TEST_EXAMPLES,
+            CHECK_EXAMPLES,
+            SDF_EXAMPLES,
+            EXPLAIN_EXAMPLES,
+            TIDY_EXAMPLES,
+        ];
+        let mut count = 0;
+        for line in all.iter().flat_map(|text| text.lines()) {
+            let Some((_, words)) = line.split_once("cargo bulkhead ") else {
+                continue;
+            };
+            let words = words.split("  ").next().unwrap().split('>').next().unwrap();
+            let words = std::iter::once("cargo bulkhead").chain(words.split_whitespace());
+            Cli::try_parse_from(words).unwrap_or_else(|e| panic!("{line}: {e}"));
+            count += 1;
+        }
+        assert!(count > 12, "only {count} examples found");
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for words in [
+            &["build", "--kernel", "linux"][..],
+            &["run", "--timeout", "0"],
+            &["-q", "-v", "boards"],
+            &[],
+        ] {
+            let words = std::iter::once("cargo bulkhead").chain(words.iter().copied());
+            let error = Cli::try_parse_from(words).err().expect("accepted");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+}

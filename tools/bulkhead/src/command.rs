@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! One module per command.
+
+pub(crate) mod boards;
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod explain;
+pub(crate) mod run;
+pub(crate) mod sdf;
+pub(crate) mod test;
+pub(crate) mod tidy;

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `cargo bulkhead`: check, build, run and test a system of protection domains.
+#![forbid(unsafe_code)]
+
+mod board;
+mod cargo;
+mod cli;
+mod command;
+mod context;
+mod kernel;
+mod suite;
+mod system;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use host::Outcome;
+
+use cli::{Cli, Command};
+use context::Context;
+
+fn main() -> ExitCode {
+    host::interrupt::install();
+    let cli = Cli::parse();
+    let ui = cli.global.ui();
+    match Context::new(&cli.global, ui).and_then(|context| run(&context, &cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            ui.fail(&failure);
+            ExitCode::from(failure.fault.exit_code())
+        }
+    }
+}
+
+fn run(context: &Context, command: &Command) -> Outcome<()> {
+    match command {
+        Command::Build(args) => command::build::run(context, args),
+        Command::Run(args) => command::run::run(context, args),
+        Command::Test(args) => command::test::run(context, args),
+        Command::Check(args) => command::check::run(context, args),
+        Command::Sdf(args) => command::sdf::run(context, args),
+        Command::Explain(args) => command::explain::run(context, args),
+        Command::Boards => command::boards::run(context),
+        Command::Tidy(args) => command::tidy::run(context, args),
+    }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Steps that need no board: house rules, formatting, lints, host tests, bare-metal builds.
+
+use std::path::Path;
+use std::time::Duration;
+
+use host::job::Ran;
+use host::{Outcome, output};
+
+use super::{Step, StepResult};
+use crate::cargo;
+use crate::context::Context;
+
+/// How many lines of a failing tool are shown; all are kept in its log.
+const SHOWN: usize = 40;
+/// A tool that takes longer is stuck.
+const LIMIT: Duration = Duration::from_secs(1800);
+
+const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
+
+/// The steps.
+pub(super) fn steps(context: &Context) -> Vec<Step> {
+    let mut steps = vec![
+        Step::new(
+            "tidy",
+            "house rules: layers, unsafe code, documentation, sizes",
+            tidy,
+        ),
+        Step::new("format/host", "rustfmt on the root workspace", |c| {
+            format(c, ".")
+        }),
+    ];
+    for workspace in ["images/dev", "images/sel4"] {
+        if context.root.join(workspace).join("Cargo.toml").is_file() {
+            steps.push(Step::new(
+                format!("format/{workspace}"),
+                format!("rustfmt on {workspace}"),
+                move |c| format(c, workspace),
+            ));
+        }
+    }
+    steps.push(Step::new(
+        "lints/host",
+        "clippy on the root workspace",
+        |c| lints(c, ".", &["clippy", "--workspace", "--all-targets"]),
+    ));
+    steps.push(Step::new(
+        "tests/host",
+        "cargo test on the root workspace",
+        tests,
+    ));
+    if context.root.join("images/dev/Cargo.toml").is_file() {
+        steps.push(Step::new(
+            "lints/images/dev",
+            "clippy on the bare-metal programs",
+            |c| lints(c, "images/dev", &["clippy", "--workspace", "--release"]),
+        ));
+    }
+    steps
+}
+
+fn tidy(context: &Context) -> Outcome<StepResult> {
+    let report = tidy::check(&context.root, false)
+        .map_err(|e| host::Failure::environment(format!("cannot look at the tree: {e}")))?;
+    if report.findings.is_empty() {
+        return Ok(StepResult::passed(format!("{} files", report.files)));
+    }
+    let lines = report.findings.iter().map(ToString::to_string).collect();
+    Ok(StepResult::failed(
+        format!("{} breaches", report.findings.len()),
+        lines,
+    ))
+}
+
+fn format(context: &Context, workspace: &str) -> Outcome<StepResult> {
+    let args = ["fmt", "--all", "--check"];
+    let ran = run(context, workspace, &args, &format!("format {workspace}"))?;
+    Ok(plain(&ran, "cargo fmt --all puts this right"))
+}
+
+fn lints(context: &Context, workspace: &str, args: &[&str]) -> Outcome<StepResult> {
+    let args: Vec<_> = args.iter().chain(&DENY_WARNINGS).copied().collect();
+    let ran = run(context, workspace, &args, &format!("lints {workspace}"))?;
+    Ok(plain(&ran, "clippy found something"))
+}
+
+fn tests(context: &Context) -> Outcome<StepResult> {
+    let args = ["test", "--workspace", "--no-fail-fast"];
+    let ran = run(context, ".", &args, "tests host")?;
+    Ok(judge_tests(&ran))
+}
+
+fn judge_tests(ran: &Ran) -> StepResult {
+    let counts = cargo::test_counts(&ran.stdout);
+    let mut result = StepResult {
+        passed: counts.passed,
+        failed: counts.failed,
+        skipped: counts.skipped,
+        remark: format!("{} tests passed", counts.passed),
+        details: Vec::new(),
+    };
+    if !ran.succeeded() {
+        // A program that does not compile or aborts counts no failed test of its own.
+        result.failed = result.failed.max(1);
+        result.remark = format!("{} tests failed", result.failed);
+        result.details = failures(ran);
+    }
+    result
+}
+
+/// The interesting lines of a failed `cargo test`.
+fn failures(ran: &Ran) -> Vec<String> {
+    let names = ran
+        .stdout
+        .lines()
+        .filter(|l| l.starts_with("test ") && l.ends_with("FAILED"));
+    let panics = ran.stdout.lines().filter(|l| l.contains("panicked at"));
+    let mut lines: Vec<String> = names.chain(panics).map(str::to_owned).collect();
+    lines.extend(host::job::last_lines(&ran.stderr, SHOWN));
+    lines
+}
+
+fn plain(ran: &Ran, complaint: &str) -> StepResult {
+    if ran.succeeded() {
+        return StepResult::passed("");
+    }
+    let remark = if ran.timed_out {
+        "took too long"
+    } else {
+        complaint
+    };
+    StepResult::failed(remark, ran.last_lines(SHOWN))
+}
+
+/// Runs cargo in a workspace and keeps all that it said.
+fn run(context: &Context, workspace: &str, args: &[&str], label: &str) -> Outcome<Ran> {
+    let folder = context.root.join(workspace);
+    let ran = cargo::job(&folder, args)
+        .limit(LIMIT)
+        .run(&context.ui, label)?;
+    let log = context
+        .output()
+        .join("logs")
+        .join(format!("{}.txt", label.replace([' ', '/'], "-")));
+    keep_log(&log, &ran)?;
+    Ok(ran)
+}
+
+fn keep_log(path: &Path, ran: &Ran) -> Outcome<()> {
+    output::write(path, format!("{}\n{}", ran.stdout, ran.stderr).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    fn ran(code: i32, stdout: &str, stderr: &str) -> Ran {
+        Ran {
+            status: ExitStatus::from_raw(code << 8),
+            stdout: stdout.to_owned(),
+            stderr: stderr.to_owned(),
+            time: Duration::ZERO,
+            timed_out: false,
+        }
+    }
+
+    #[test]
+    fn test_results_add_up() {
+        let out = "test result: ok. 7 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n";
+        let result = judge_tests(&ran(0, out, ""));
+        assert_eq!((result.passed, result.failed, result.skipped), (7, 0, 1));
+    }
+
+    /// Nothing was counted, and still it is a failure.
+    #[test]
+    fn a_crate_that_does_not_compile_is_one_failure() {
+        let result = judge_tests(&ran(101, "", "error[E0308]: mismatched types\n"));
+        assert_eq!((result.passed, result.failed), (0, 1));
+        assert_eq!(result.details, ["error[E0308]: mismatched types"]);
+    }
+}
