@@ -146,6 +146,19 @@ pub trait Clock {
     fn frequency(&self) -> u64;
 }
 
+/// The EL1 physical timer (`CNTP_*_EL0`), on boards whose kernel leaves it to user level: one
+/// compare register for the whole core, so one PD, the timer driver, owns it with its interrupt.
+///
+/// Not part of [`Kernel`]: a handler that asks for it says that it is a driver.
+pub trait PhysicalTimer: Clock {
+    /// Raises the timer's interrupt when the counter reaches `deadline` (absolute ticks), at once
+    /// if it has.
+    fn timer_set(&mut self, deadline: u64);
+
+    /// Turns the timer off; its interrupt line drops.
+    fn timer_stop(&mut self);
+}
+
 /// The kernel's debug console. Prints nothing on kernels without one.
 pub trait DebugOut {
     /// Prints bytes. Slow, unbuffered, without ordering towards the system's console.

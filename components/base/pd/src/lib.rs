@@ -39,7 +39,7 @@ pub use fault::{
     UnknownSyscall, UserException, VmFault, label,
 };
 pub use handler::{Component, Handler, Unexpected};
-pub use kernel::{Cache, Call, Child, Clock, DebugOut, Irq, Kernel, Notify, Vcpu};
+pub use kernel::{Cache, Call, Child, Clock, DebugOut, Irq, Kernel, Notify, PhysicalTimer, Vcpu};
 pub use message::{LABEL_UNEXPECTED, MAX_WORDS, Message, MessageInfo};
 pub use setup::{MapError, Mapper, Setup, SetupError};
 pub use vcpu::{VcpuReg, VirtualIrq, VirtualIrqError};
