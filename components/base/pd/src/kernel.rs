@@ -106,6 +106,18 @@ pub trait Vcpu {
         resume: bool,
     ) -> Result<(), KernelError>;
 
+    /// Lets the vCPU's thread, stopped or held at a fault, go on where it is. Ports override this
+    /// with the kernel's own call (`TCBResume`), which costs one entry instead of two.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    fn vcpu_resume(&mut self, id: VcpuId) -> Result<(), KernelError> {
+        let mut pc = [0];
+        self.vcpu_read_registers(id, &mut pc)?;
+        self.vcpu_write_registers(id, &pc, true)
+    }
+
     /// Reads a vCPU register.
     ///
     /// # Errors
