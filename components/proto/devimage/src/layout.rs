@@ -52,6 +52,8 @@ pub const MAX_IRQ: u32 = 159;
 pub const CNODE_SLOTS: u32 = 512;
 /// Slots of a PD's root CNode; slot 0 is the second-level CNode itself.
 pub const ROOT_SLOTS: u32 = 64;
+/// Bytes of a thread name.
+pub const MAX_NAME: usize = 64;
 /// Number of scheduling domains.
 pub const DOMAINS: u32 = 16;
 /// Largest number of entries of the domain schedule.
@@ -129,7 +131,7 @@ record! {
 
 record! {
     /// Bytes to place in user RAM: `file_size` bytes from the payload, then zeros up to `mem_size`.
-    /// RAM that no record names is zeroed if a cached mapping covers it and keeps its contents otherwise.
+    /// RAM that no record names keeps its contents (zero at power-on in QEMU).
     Load, 32, {
         /// Physical destination, inside user RAM.
         paddr: U64,
@@ -186,7 +188,7 @@ record! {
     /// A thread.
     Tcb, 168, {
         /// Name, NUL padded.
-        name: [u8; 64],
+        name: [u8; MAX_NAME],
         /// Entry address.
         entry: U64,
         /// Initial stack pointer.
