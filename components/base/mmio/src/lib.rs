@@ -20,7 +20,7 @@ extern crate std;
 pub mod fake;
 mod window;
 
-#[cfg(all(test, feature = "fake"))]
+#[cfg(test)]
 mod tests;
 
 pub use safe_mmio::{SharedMmioPointer, UniqueMmioPointer, field, field_shared, fields};

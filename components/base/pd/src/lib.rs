@@ -41,5 +41,5 @@ pub use fault::{
 pub use handler::{Component, Handler, Unexpected};
 pub use kernel::{Cache, Call, Child, Clock, DebugOut, Irq, Kernel, Notify, PhysicalTimer, Vcpu};
 pub use message::{LABEL_UNEXPECTED, MAX_WORDS, Message, MessageInfo};
-pub use setup::{MapError, Mapper, Setup, SetupError};
+pub use setup::{MapError, Mapper, Setup, SetupError, check_memory, check_registers};
 pub use vcpu::{VcpuReg, VirtualIrq, VirtualIrqError};

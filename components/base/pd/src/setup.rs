@@ -60,6 +60,36 @@ pub trait Mapper {
     fn map_registers(&mut self, entry: &RegionEntry) -> Result<Window, MapError>;
 }
 
+/// Whether a region may be used as shared memory: for a port's [`Mapper`].
+///
+/// # Errors
+///
+/// [`MapError`] where it is device memory, or not readable, or not writable though `write` is set.
+pub const fn check_memory(entry: &RegionEntry, write: bool) -> Result<(), MapError> {
+    if !entry.rights.cached {
+        return Err(MapError::Attributes);
+    }
+    if !entry.rights.read || (write && !entry.rights.write) {
+        return Err(MapError::Rights);
+    }
+    Ok(())
+}
+
+/// Whether a region may be used as device registers: for a port's [`Mapper`].
+///
+/// # Errors
+///
+/// [`MapError`] where it is cached memory, or not both readable and writable.
+pub const fn check_registers(entry: &RegionEntry) -> Result<(), MapError> {
+    if entry.rights.cached {
+        return Err(MapError::Attributes);
+    }
+    if !entry.rights.read || !entry.rights.write {
+        return Err(MapError::Rights);
+    }
+    Ok(())
+}
+
 /// Why a PD cannot be created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SetupError {
