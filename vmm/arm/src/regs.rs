@@ -4,29 +4,22 @@
 //! Every transfer is a prefix of this order, so the cost of an exit is decided by the highest index
 //! it touches: [`count_for`] gives the shortest prefix, [`Frame`] holds one.
 
+use pd::context;
+
 /// Number of words of the whole context.
-pub const CONTEXT_WORDS: usize = 36;
+pub const CONTEXT_WORDS: usize = context::COUNT;
 
 /// Index of the program counter.
-pub const PC: usize = 0;
+pub const PC: usize = context::PC;
 /// Index of the saved program status (`SPSR_EL2` of the exit).
-pub const SPSR: usize = 2;
-/// Index of `x0`.
+pub const SPSR: usize = context::SPSR;
+/// Index of `x0`; `x1` to `x8` follow.
 pub const X0: usize = 3;
-
-/// Index of `x0` to `x30`; `xzr` (31) has none.
-const INDEX: [u8; 31] = [
-    3, 4, 5, 6, 7, 8, 9, 10, 11, // x0..x8
-    17, 18, 19, 20, 21, 22, 23, // x9..x15
-    12, 13, 14, // x16..x18
-    24, 25, 26, 27, 28, 29, 30, 31, 32, 33, // x19..x28
-    15, 16, // x29, x30
-];
 
 /// Index of general-purpose register `number`; `None` for `xzr` and above.
 #[must_use]
 pub fn index_of(number: u8) -> Option<usize> {
-    INDEX.get(usize::from(number)).copied().map(usize::from)
+    context::general(number.into())
 }
 
 /// Length of the shortest prefix that has register `number`; 0 for `xzr`, which has no place.
@@ -66,6 +59,17 @@ impl Frame {
     #[must_use]
     pub fn words_mut(&mut self) -> &mut [u64] {
         self.words.get_mut(..self.len).unwrap_or(&mut [])
+    }
+
+    /// Makes the frame `len` words long, at most [`CONTEXT_WORDS`]. Words that it did not have are
+    /// unspecified: the kernel is going to supply them.
+    pub fn resize(&mut self, len: usize) {
+        self.len = len.min(CONTEXT_WORDS);
+    }
+
+    /// Shortens the frame to `len` words.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
     }
 
     /// The word at `index`; zero if the frame is shorter.

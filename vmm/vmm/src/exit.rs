@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! From what a vCPU did to what becomes of it.
+
+use core::fmt;
+
+use arm::data_abort::{DataAbort, Transfer};
+use arm::esr::Exception;
+use arm::exception::{Entry, Kind};
+use arm::psci::Outcome;
+use arm::regs::{PC, SPSR, X0, count_for};
+use arm::smccc::{self, NOT_SUPPORTED};
+use arm::sysreg::{self, SysregAccess};
+use arm::timer::{Due, VTIMER_INTID, due};
+use bus::{Access, Device};
+use guest::machine::{GICD, GICD_SIZE};
+use pd::{Fault, FaultKind, FaultReply, KernelError, UnknownSyscall, VcpuReg, VmFault};
+use units::VcpuId;
+
+use crate::machine::{Guest, Model};
+use crate::stats::Count;
+use crate::vmm::{GuestKernel, Vmm};
+
+/// Words of the context that a call by `smc` reads: up to `x3`.
+const CALL_WORDS: usize = X0 + 4;
+/// Words that it writes back: up to `x0`.
+const RESULT_WORDS: usize = X0 + 1;
+/// Words that an exception entry changes: up to the saved program status.
+const ENTRY_WORDS: usize = SPSR + 1;
+/// Fetch aborts in a row after which a guest is not going to recover: its vectors are not there.
+const FETCH_ABORT_LIMIT: u8 = 8;
+
+/// What becomes of the vCPU after an exit.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// It goes on where it is.
+    Again,
+    /// It goes on with the registers in this answer.
+    Answer(FaultReply),
+    /// It goes on at `pc`.
+    Advance {
+        /// The new program counter.
+        pc: u64,
+    },
+    /// It goes on with the registers in the VMM's frame.
+    Write,
+    /// It is held until an interrupt, or until the tick.
+    Wait {
+        /// When its timer is due.
+        deadline: Option<u64>,
+    },
+    /// It stops.
+    CpuOff,
+    /// The guest is done.
+    PowerOff,
+    /// The guest starts again.
+    Reset,
+    /// The guest cannot go on.
+    Crash(Crash),
+}
+
+/// Why the VMM stopped a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// It kept fetching from where there is no memory.
+    FetchAborts {
+        /// Program counter.
+        pc: u64,
+        /// Guest-physical address.
+        gpa: u64,
+    },
+    /// An exception that no guest should be able to cause.
+    Exception {
+        /// `ESR_EL2`, or the fault's label where there is none.
+        syndrome: u64,
+    },
+    /// The kernel refused what the VMM asked of it.
+    Kernel(KernelError),
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FetchAborts { pc, gpa } => write!(
+                f,
+                "no memory to execute at pc {pc:#x} (guest-physical {gpa:#x})"
+            ),
+            Self::Exception { syndrome } => write!(f, "unexpected exception {syndrome:#x}"),
+            Self::Kernel(error) => write!(f, "the kernel refused: {error}"),
+        }
+    }
+}
+
+impl<M: Device, L> Vmm<M, L> {
+    /// Handles one exit of the running vCPU `index`.
+    pub(crate) fn exit<K>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        fault: &Fault,
+    ) -> Result<Step, KernelError>
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
+        let Some(cpu) = self.cpus.get_mut(index) else {
+            return Ok(Step::Again);
+        };
+        let id = cpu.id;
+        let kind = fault.decode();
+        if !matches!(kind, FaultKind::Vm(VmFault { prefetch: true, .. })) {
+            cpu.fetch_aborts = 0;
+        }
+        match kind {
+            FaultKind::Vm(fault) if fault.prefetch => self.fetch_abort(kernel, index, fault),
+            FaultKind::Vm(fault) => self.data_abort(kernel, index, fault),
+            FaultKind::Vcpu { syndrome } => self.trapped(kernel, index, syndrome),
+            FaultKind::VgicMaintenance { index: lr } => self.maintenance(kernel, index, lr),
+            FaultKind::VppiEvent { .. } => {
+                self.stats.count(Count::Timer);
+                self.vgic.set_level(index, VTIMER_INTID, true);
+                Ok(Step::Again)
+            }
+            FaultKind::UnknownSyscall(call) => self.hypercall(kernel, index, call),
+            FaultKind::Cap(_) => self.stray_hypercall(kernel, id),
+            FaultKind::UserException(exception) => Ok(Step::Crash(Crash::Exception {
+                syndrome: exception.syndrome,
+            })),
+            FaultKind::DebugException(_)
+            | FaultKind::Timeout { .. }
+            | FaultKind::Unknown { .. } => Ok(Step::Crash(Crash::Exception {
+                syndrome: fault.label(),
+            })),
+        }
+    }
+
+    /// A load or store outside memory.
+    fn data_abort<K>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        fault: VmFault,
+    ) -> Result<Step, KernelError>
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
+        match DataAbort::decode(fault.syndrome) {
+            DataAbort::Store(store) => self.store(kernel, index, fault, store),
+            DataAbort::Load(load) => self.load(kernel, index, fault, load),
+            DataAbort::Opaque { write } => {
+                self.stats.count(Count::Aborted);
+                self.raise(kernel, index, Kind::ExternalAbort { write })
+            }
+        }
+    }
+
+    fn store<K>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        fault: VmFault,
+        store: Transfer,
+    ) -> Result<Step, KernelError>
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
+        self.stats.count(Count::Store);
+        self.read_frame(kernel, index, count_for(store.rt))?;
+        let value = self.frame.gpr(store.rt) & store.width.mask();
+        let access = Guest {
+            cpu: index,
+            gpa: fault.address,
+            width: store.width,
+        };
+        let taken = match distributor(access) {
+            Some(access) => Ok(self.vgic.write(access, value).is_ok()),
+            None => self.machine.write(kernel, &mut self.vgic, access, value),
+        };
+        match taken {
+            Ok(taken) => {
+                if !taken {
+                    self.stats.count(Count::Ignored);
+                }
+                Ok(Step::Advance {
+                    pc: fault.ip.wrapping_add(4),
+                })
+            }
+            Err(_) => {
+                self.stats.count(Count::Aborted);
+                self.raise(kernel, index, Kind::ExternalAbort { write: true })
+            }
+        }
+    }
+
+    fn load<K>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        fault: VmFault,
+        load: Transfer,
+    ) -> Result<Step, KernelError>
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
+        self.stats.count(Count::Load);
+        let access = Guest {
+            cpu: index,
+            gpa: fault.address,
+            width: load.width,
+        };
+        let loaded = match distributor(access) {
+            Some(access) => {
+                let value = self.vgic.read(access);
+                Ok((value.unwrap_or(0), value.is_ok()))
+            }
+            None => self.machine.read(kernel, &mut self.vgic, access),
+        };
+        let Ok((value, supplied)) = loaded else {
+            self.stats.count(Count::Aborted);
+            return self.raise(kernel, index, Kind::ExternalAbort { write: false });
+        };
+        if !supplied {
+            self.stats.count(Count::Ignored);
+        }
+        let pc = fault.ip.wrapping_add(4);
+        let count = count_for(load.rt);
+        if count == 0 {
+            return Ok(Step::Advance { pc });
+        }
+        self.read_frame(kernel, index, count)?;
+        self.frame.set(PC, pc);
+        self.frame.set_gpr(load.rt, load.extend(value));
+        Ok(Step::Write)
+    }
+
+    /// A fetch from where there is no memory.
+    fn fetch_abort<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        fault: VmFault,
+    ) -> Result<Step, KernelError> {
+        self.stats.count(Count::Aborted);
+        if let Some(cpu) = self.cpus.get_mut(index) {
+            cpu.fetch_aborts += 1;
+            if cpu.fetch_aborts >= FETCH_ABORT_LIMIT {
+                return Ok(Step::Crash(Crash::FetchAborts {
+                    pc: fault.ip,
+                    gpa: fault.address,
+                }));
+            }
+        }
+        self.raise(kernel, index, Kind::ExternalFetchAbort)
+    }
+
+    /// A trapped instruction.
+    fn trapped<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        syndrome: u64,
+    ) -> Result<Step, KernelError> {
+        match Exception::decode(syndrome) {
+            Exception::Wfi => self.wait_for_interrupt(kernel, index),
+            Exception::Wfe => {
+                self.stats.count(Count::Wfe);
+                self.skip(kernel, index)
+            }
+            Exception::Smc { immediate } => self.call(kernel, index, immediate),
+            Exception::Sysreg(access) => self.system_register(kernel, index, access),
+            Exception::DataAbort(_) | Exception::InstructionAbort | Exception::Other { .. } => {
+                Ok(Step::Crash(Crash::Exception { syndrome }))
+            }
+        }
+    }
+
+    /// `wfi`. The vCPU is held *at* the instruction, so that whatever wakes it makes the instruction
+    /// fall through, and a wake-up for nothing only brings it back here: none is ever lost.
+    fn wait_for_interrupt<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+    ) -> Result<Step, KernelError> {
+        self.stats.count(Count::Wfi);
+        // Trapped although a list register is in use: what is in it is active, or masked at the
+        // CPU interface. Which, only the guest knows, and `wfi` may end at any time.
+        if self.vgic.in_flight(index) || !self.wake.is_available() {
+            return self.skip(kernel, index);
+        }
+        Ok(match self.timer_due(kernel, index)? {
+            Due::Now => Step::Again,
+            Due::Never => Step::Wait { deadline: None },
+            Due::At(tick) => Step::Wait {
+                deadline: Some(tick),
+            },
+        })
+    }
+
+    /// When the virtual timer of vCPU `index` interrupts it.
+    fn timer_due<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+    ) -> Result<Due, KernelError> {
+        let enabled = self.vgic.is_enabled(index, VTIMER_INTID);
+        // A line that is up was reported already; its end of interrupt is still to come.
+        if !enabled || self.vgic.level(index, VTIMER_INTID) {
+            return Ok(Due::Never);
+        }
+        let id = self.id(index)?;
+        let control = kernel.vcpu_read_reg(id, VcpuReg::CntvCtlEl0)?;
+        let compare = kernel.vcpu_read_reg(id, VcpuReg::CntvCvalEl0)?;
+        Ok(due(control, compare, kernel.now()))
+    }
+
+    /// A call to firmware by `smc`.
+    fn call<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        immediate: u16,
+    ) -> Result<Step, KernelError> {
+        self.stats.count(Count::Smc);
+        self.read_frame(kernel, index, CALL_WORDS)?;
+        let args = [0, 1, 2, 3].map(|register| self.frame.gpr(register));
+        let outcome = if immediate == 0 {
+            smccc::call(&mut self.psci, index, &args)
+        } else {
+            // SMCCC 2.9: other immediates are reserved.
+            Outcome::Return(NOT_SUPPORTED)
+        };
+        self.frame.truncate(RESULT_WORDS);
+        self.frame.set(PC, self.frame.get(PC).wrapping_add(4));
+        self.frame.set(X0, 0);
+        Ok(match outcome {
+            Outcome::Return(value) => {
+                self.frame.set(X0, value);
+                Step::Write
+            }
+            Outcome::Standby => self.standby(kernel, index)?,
+            Outcome::CpuOff => Step::CpuOff,
+            Outcome::CpuOn {
+                cpu,
+                entry,
+                context,
+            } => {
+                self.cpu_on(kernel, cpu, entry, context)?;
+                Step::Write
+            }
+            Outcome::SystemOff => Step::PowerOff,
+            Outcome::SystemReset => Step::Reset,
+        })
+    }
+
+    /// `CPU_SUSPEND`: as `wfi`, but the call is over before the wait, so waking only resumes.
+    fn standby<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+    ) -> Result<Step, KernelError> {
+        if self.vgic.in_flight(index) || !self.wake.is_available() {
+            return Ok(Step::Write);
+        }
+        let deadline = match self.timer_due(kernel, index)? {
+            Due::Now => return Ok(Step::Write),
+            Due::Never => None,
+            Due::At(tick) => Some(tick),
+        };
+        let id = self.id(index)?;
+        kernel.vcpu_write_registers(id, self.frame.words(), false)?;
+        Ok(Step::Wait { deadline })
+    }
+
+    /// `CPU_ON` of vCPU `index`, which PSCI has found to be off.
+    fn cpu_on<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        entry: u64,
+        context: u64,
+    ) -> Result<(), KernelError> {
+        self.vgic.cpu_on(index);
+        self.inject(kernel, index);
+        let cpu = self.cpus.get_mut(index);
+        let cpu = cpu.ok_or(KernelError::IllegalOperation)?;
+        cpu.start(kernel, index, entry, context)
+    }
+
+    /// `hvc` with a number that is no system call of seL4: the same calls as by `smc`. Guests are
+    /// told to use `smc`, since numbers that are system calls never arrive here.
+    fn hypercall<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        call: UnknownSyscall,
+    ) -> Result<Step, KernelError> {
+        self.stats.count(Count::Hvc);
+        let [a, b, c, d, ..] = call.registers;
+        Ok(match smccc::call(&mut self.psci, index, &[a, b, c, d]) {
+            Outcome::Return(value) => Step::Answer(call.advance(&[value])),
+            // Allowed to end at once.
+            Outcome::Standby => Step::Answer(call.advance(&[smccc::SUCCESS])),
+            Outcome::CpuOff => Step::CpuOff,
+            Outcome::CpuOn {
+                cpu,
+                entry,
+                context,
+            } => {
+                self.cpu_on(kernel, cpu, entry, context)?;
+                Step::Answer(call.advance(&[smccc::SUCCESS]))
+            }
+            Outcome::SystemOff => Step::PowerOff,
+            Outcome::SystemReset => Step::Reset,
+        })
+    }
+
+    /// `hvc` with the number of a system call that failed in the vCPU's empty capability space.
+    fn stray_hypercall<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        id: VcpuId,
+    ) -> Result<Step, KernelError> {
+        self.stats.count(Count::Hvc);
+        self.frame.resize(RESULT_WORDS);
+        kernel.vcpu_read_registers(id, self.frame.words_mut())?;
+        self.frame.set(PC, self.frame.get(PC).wrapping_add(4));
+        self.frame.set(X0, NOT_SUPPORTED);
+        Ok(Step::Write)
+    }
+
+    /// `msr` or `mrs` of a trapped register.
+    fn system_register<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        access: SysregAccess,
+    ) -> Result<Step, KernelError> {
+        self.stats.count(Count::Sysreg);
+        match access.emulate() {
+            sysreg::Outcome::Ignored => self.skip(kernel, index),
+            sysreg::Outcome::Read(value) => {
+                self.read_frame(kernel, index, count_for(access.rt).max(PC + 1))?;
+                self.frame.set(PC, self.frame.get(PC).wrapping_add(4));
+                self.frame.set_gpr(access.rt, value);
+                Ok(Step::Write)
+            }
+            sysreg::Outcome::Undefined => {
+                self.stats.count(Count::Undefined);
+                self.raise(kernel, index, Kind::Undefined)
+            }
+        }
+    }
+
+    /// The guest has ended the interrupt in a list register.
+    fn maintenance<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        lr: Option<u8>,
+    ) -> Result<Step, KernelError> {
+        let ended = lr.and_then(|lr| self.vgic.end_of_interrupt(index, lr.into()));
+        match ended {
+            Some(VTIMER_INTID) => {
+                self.stats.count(Count::Eoi);
+                self.vgic.set_level(index, VTIMER_INTID, false);
+                let id = self.id(index)?;
+                kernel.vcpu_ack_vppi(id, VTIMER_INTID.into())?;
+            }
+            Some(_) => self.stats.count(Count::Eoi),
+            None => self.stats.count(Count::StrayMaintenance),
+        }
+        Ok(Step::Again)
+    }
+
+    /// Goes on behind the trapped instruction.
+    fn skip<K: GuestKernel>(&mut self, kernel: &mut K, index: usize) -> Result<Step, KernelError> {
+        self.read_frame(kernel, index, PC + 1)?;
+        Ok(Step::Advance {
+            pc: self.frame.get(PC).wrapping_add(4),
+        })
+    }
+
+    /// Makes the guest take an exception at EL1 instead of going on.
+    fn raise<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        kind: Kind,
+    ) -> Result<Step, KernelError> {
+        let id = self.id(index)?;
+        self.read_frame(kernel, index, ENTRY_WORDS)?;
+        let vectors = kernel.vcpu_read_reg(id, VcpuReg::VbarEl1)?;
+        let entry = Entry::new(kind, self.frame.get(PC), self.frame.get(SPSR), vectors);
+        kernel.vcpu_write_reg(id, VcpuReg::ElrEl1, entry.elr)?;
+        kernel.vcpu_write_reg(id, VcpuReg::SpsrEl1, entry.spsr)?;
+        kernel.vcpu_write_reg(id, VcpuReg::EsrEl1, entry.esr)?;
+        self.frame.set(PC, entry.pc);
+        self.frame.set(SPSR, entry.pstate);
+        Ok(Step::Write)
+    }
+
+    /// Fetches the first `count` registers of vCPU `index`; none if that is zero.
+    fn read_frame<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        count: usize,
+    ) -> Result<(), KernelError> {
+        self.frame.resize(count);
+        if count == 0 {
+            return Ok(());
+        }
+        let id = self.id(index)?;
+        kernel.vcpu_read_registers(id, self.frame.words_mut())
+    }
+
+    /// The kernel's name of vCPU `index`.
+    fn id(&mut self, index: usize) -> Result<VcpuId, KernelError> {
+        let cpu = self.cpus.get_mut(index);
+        cpu.map(|cpu| cpu.id).ok_or(KernelError::IllegalOperation)
+    }
+}
+
+/// The access as one of the distributor, if it falls into its window.
+fn distributor(access: Guest) -> Option<Access> {
+    let offset = access.gpa.wrapping_sub(GICD.get());
+    let inside = offset < GICD_SIZE;
+    inside.then_some(Access {
+        offset,
+        width: access.width,
+        vcpu: access.cpu,
+    })
+}

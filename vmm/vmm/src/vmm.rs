@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The handler: starts the guest, hands its exits on, and decides who runs afterwards.
+
+use core::fmt::Display;
+
+use arm::psci::Psci;
+use arm::regs::Frame;
+use arm::timer::VTIMER_INTID;
+use guest::placement::Entry;
+use pd::{
+    Call, Clock, DebugOut, Fault, FaultReply, Handler, KernelError, Notify, Unexpected, Vcpu,
+    VirtualIrq,
+};
+use units::{ChannelSet, ChildId};
+use vgic::{LINES, Vgic};
+
+use crate::cpu::{CpuSet, Run};
+use crate::exit::{Crash, Step};
+use crate::lifecycle::{Lifecycle, State};
+use crate::machine::{Machine, Model};
+use crate::report;
+use crate::stats::{Count, Stats};
+use crate::wake::Wake;
+
+/// What a VMM asks of the kernel.
+pub trait GuestKernel: Vcpu + Clock + Call + Notify + DebugOut {}
+
+impl<T: Vcpu + Clock + Call + Notify + DebugOut> GuestKernel for T {}
+
+/// Puts a guest's pristine images into its memory.
+pub trait Loader<K> {
+    /// Why it would not.
+    type Refusal: Display;
+
+    /// Checks the images and puts them in place, as before the guest's first instruction. Yields
+    /// the registers of vCPU 0.
+    ///
+    /// # Errors
+    /// What is wrong with which image. The guest is then not started.
+    fn load(&mut self, kernel: &mut K) -> Result<Entry, Self::Refusal>;
+}
+
+/// The VMM of one guest with devices `M` and images from `L`.
+pub struct Vmm<M, L> {
+    pub(crate) cpus: CpuSet,
+    pub(crate) vgic: Vgic,
+    pub(crate) psci: Psci,
+    pub(crate) machine: Machine<M>,
+    pub(crate) wake: Wake,
+    pub(crate) stats: Stats,
+    /// Registers in transit between kernel and emulation.
+    pub(crate) frame: Frame,
+    lifecycle: Lifecycle,
+    loader: L,
+}
+
+impl<M: bus::Device, L> Vmm<M, L> {
+    /// A VMM for `cpus` and `machine`, of a guest with its RAM at `ram.0..ram.0 + ram.1`.
+    #[must_use]
+    pub fn new(cpus: CpuSet, machine: Machine<M>, wake: Wake, ram: (u64, u64), loader: L) -> Self {
+        Self {
+            vgic: Vgic::new(cpus.len()),
+            psci: Psci::new(cpus.len(), ram.0, ram.1),
+            cpus,
+            machine,
+            wake,
+            stats: Stats::default(),
+            frame: Frame::new(0),
+            lifecycle: Lifecycle::default(),
+            loader,
+        }
+    }
+
+    /// Where the guest is.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.lifecycle.state()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// The devices, for owners that give them input.
+    pub const fn machine_mut(&mut self) -> &mut Machine<M> {
+        &mut self.machine
+    }
+
+    /// Where the images come from.
+    pub const fn loader(&self) -> &L {
+        &self.loader
+    }
+
+    /// Starts the guest from its pristine images, whatever it was doing. Refused after a refusal.
+    pub fn reset<K>(&mut self, kernel: &mut K)
+    where
+        K: GuestKernel,
+        M: Model<K>,
+        L: Loader<K>,
+    {
+        if !self.lifecycle.advance(State::Resetting) {
+            return;
+        }
+        self.stop_cpus(kernel);
+        self.machine.reset(kernel);
+        self.vgic.reset();
+        self.psci.reset();
+        self.start(kernel);
+    }
+
+    /// Verifies, loads, and starts vCPU 0.
+    fn start<K>(&mut self, kernel: &mut K)
+    where
+        K: GuestKernel,
+        L: Loader<K>,
+    {
+        let entry = match self.loader.load(kernel) {
+            Ok(entry) => entry,
+            Err(refusal) => {
+                report::line(kernel, format_args!("guest refused: {refusal}"));
+                self.lifecycle.advance(State::Refused);
+                return;
+            }
+        };
+        self.lifecycle.advance(State::Verified);
+        // Fillers for what the guest before this one left in list registers, if any.
+        self.inject(kernel, 0);
+        let started = match self.cpus.get_mut(0) {
+            Some(cpu) => cpu.start(kernel, 0, entry.pc, entry.x0),
+            None => Err(KernelError::IllegalOperation),
+        };
+        match started {
+            Ok(()) => {
+                self.stats.count(Count::Start);
+                self.lifecycle.advance(State::Running);
+            }
+            Err(error) => {
+                report::line(kernel, format_args!("guest not started: {error}"));
+                self.lifecycle.advance(State::Refused);
+            }
+        }
+    }
+
+    /// Stops every vCPU, and lets go of the timer interrupts they had pending.
+    fn stop_cpus<K: GuestKernel>(&mut self, kernel: &mut K) {
+        for (index, cpu) in self.cpus.iter_mut() {
+            // A vCPU that the kernel would not stop is one that it does not have.
+            let _ = cpu.stop(kernel);
+            if self.vgic.level(index, VTIMER_INTID) {
+                let _ = kernel.vcpu_ack_vppi(cpu.id, VTIMER_INTID.into());
+                self.vgic.set_level(index, VTIMER_INTID, false);
+            }
+        }
+    }
+
+    /// Fills the list registers of vCPU `index`. Whether the guest has anything new to take.
+    pub(crate) fn inject<K: Vcpu>(&mut self, kernel: &mut K, index: usize) -> bool {
+        let Some(id) = self.cpus.get_mut(index).map(|cpu| cpu.id) else {
+            return false;
+        };
+        let mut taken = false;
+        while let Some(injection) = self.vgic.next_injection(index) {
+            let (virq, priority) = (injection.virq, injection.priority);
+            let written = VirtualIrq::new(virq, priority, injection.group, injection.lr)
+                .map_err(|_| KernelError::IllegalOperation)
+                .and_then(|irq| kernel.vcpu_inject_irq(id, irq));
+            if written.is_ok() {
+                self.stats.count(Count::Injected);
+                taken |= virq < LINES;
+            } else {
+                self.stats.count(Count::Refused);
+                self.vgic.refused(index, injection.lr);
+            }
+        }
+        taken
+    }
+
+    /// Does what is left to do at the end of an activation: interrupts go into list registers,
+    /// vCPUs that got one leave their `wfi`, and the alarm is set for those that wait. `current` is
+    /// the vCPU whose fault is being answered; whether that one is to go on is the result.
+    fn settle<K: GuestKernel>(&mut self, kernel: &mut K, current: Option<usize>) -> bool {
+        let mut attention = self.vgic.attention();
+        let mut goes_on = false;
+        while attention != 0 {
+            let index = attention.trailing_zeros() as usize;
+            attention &= attention - 1;
+            if self.inject(kernel, index) {
+                goes_on |= self.wake_up(kernel, index, current);
+            }
+        }
+        if let Some(deadline) = self.cpus.earliest()
+            && self.wake.arm(kernel, deadline)
+        {
+            self.stats.count(Count::Armed);
+        }
+        goes_on
+    }
+
+    /// Ends the wait of vCPU `index`, if it waits. Its `wfi` is executed again, and falls through
+    /// because of what woke it. Whether that is `current`, to be answered by the caller.
+    fn wake_up<K: Vcpu>(&mut self, kernel: &mut K, index: usize, current: Option<usize>) -> bool {
+        let Some(cpu) = self.cpus.get_mut(index) else {
+            return false;
+        };
+        if !matches!(cpu.run, Run::Waiting(_)) {
+            return false;
+        }
+        self.stats.count(Count::Woken);
+        cpu.run = Run::Running;
+        if current == Some(index) {
+            return true;
+        }
+        // A vCPU that cannot be resumed has lost its thread; nothing of this guest can help that.
+        let _ = kernel.vcpu_resume(cpu.id);
+        false
+    }
+
+    /// The alarm has fired: vCPUs whose timer is due run, and take its interrupt by themselves.
+    fn alarm<K: GuestKernel>(&mut self, kernel: &mut K) {
+        self.wake.fired();
+        let now = kernel.now();
+        for index in 0..self.cpus.len() {
+            let run = self.cpus.run(index);
+            if matches!(run, Run::Waiting(Some(deadline)) if deadline <= now) {
+                self.wake_up(kernel, index, None);
+            }
+        }
+    }
+
+    /// Carries out what an exit of vCPU `index` came to.
+    fn finish<K>(&mut self, kernel: &mut K, index: usize, step: Step) -> FaultReply
+    where
+        K: GuestKernel,
+        M: Model<K>,
+        L: Loader<K>,
+    {
+        match step {
+            Step::Again => {
+                self.settle(kernel, Some(index));
+                FaultReply::Resume
+            }
+            Step::Answer(reply) => {
+                self.settle(kernel, Some(index));
+                reply
+            }
+            Step::Advance { pc } => {
+                self.settle(kernel, Some(index));
+                self.resume(kernel, index, Some(pc))
+            }
+            Step::Write => {
+                self.settle(kernel, Some(index));
+                self.resume(kernel, index, None)
+            }
+            Step::Wait { deadline } => {
+                if let Some(cpu) = self.cpus.get_mut(index) {
+                    cpu.run = Run::Waiting(deadline);
+                }
+                if self.settle(kernel, Some(index)) {
+                    FaultReply::Resume
+                } else {
+                    FaultReply::Hold
+                }
+            }
+            Step::CpuOff => {
+                self.cpu_off(kernel, index);
+                self.settle(kernel, None);
+                FaultReply::Hold
+            }
+            Step::PowerOff => {
+                self.stop_cpus(kernel);
+                self.lifecycle.advance(State::Off);
+                report::line(kernel, format_args!("guest is off"));
+                FaultReply::Hold
+            }
+            Step::Reset => {
+                self.reset(kernel);
+                FaultReply::Hold
+            }
+            Step::Crash(crash) => {
+                self.crash(kernel, index, crash);
+                FaultReply::Hold
+            }
+        }
+    }
+
+    /// Writes the program counter, or the frame, and lets vCPU `index` go on; the reply that this
+    /// saves leaves the coming receive free for a deferred notification.
+    fn resume<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        pc: Option<u64>,
+    ) -> FaultReply {
+        let Some(id) = self.cpus.get_mut(index).map(|cpu| cpu.id) else {
+            return FaultReply::Hold;
+        };
+        let written = match pc {
+            Some(pc) => kernel.vcpu_write_registers(id, &[pc], true),
+            None => kernel.vcpu_write_registers(id, self.frame.words(), true),
+        };
+        if let Err(error) = written {
+            self.crash(kernel, index, Crash::Kernel(error));
+        }
+        FaultReply::Hold
+    }
+
+    /// vCPU `index` has switched itself off.
+    fn cpu_off<K: GuestKernel>(&mut self, kernel: &mut K, index: usize) {
+        if let Some(cpu) = self.cpus.get_mut(index) {
+            let _ = cpu.stop(kernel);
+            if self.vgic.level(index, VTIMER_INTID) {
+                let _ = kernel.vcpu_ack_vppi(cpu.id, VTIMER_INTID.into());
+                self.vgic.set_level(index, VTIMER_INTID, false);
+            }
+        }
+        self.vgic.cpu_off(index);
+        if !(0..self.cpus.len()).any(|cpu| self.psci.is_on(cpu)) {
+            self.lifecycle.advance(State::Off);
+            report::line(kernel, format_args!("guest is off: no vCPU is on"));
+        }
+    }
+
+    /// Stops the guest for good.
+    fn crash<K: GuestKernel>(&mut self, kernel: &mut K, index: usize, crash: Crash) {
+        self.stop_cpus(kernel);
+        self.lifecycle.advance(State::Crashed);
+        report::line(kernel, format_args!("guest stopped: vCPU {index}: {crash}"));
+    }
+}
+
+impl<K, M, L> Handler<K> for Vmm<M, L>
+where
+    K: GuestKernel,
+    M: Model<K>,
+    L: Loader<K>,
+{
+    fn init(&mut self, kernel: &mut K) {
+        self.start(kernel);
+    }
+
+    fn notified(&mut self, kernel: &mut K, channels: ChannelSet) {
+        let mut devices = channels;
+        for channel in channels {
+            if self.wake.is(channel) {
+                devices.remove(channel);
+                self.alarm(kernel);
+            }
+        }
+        if !devices.is_empty() {
+            let stray = self.machine.notified(kernel, &mut self.vgic, devices);
+            if !stray.is_empty() {
+                self.unexpected(Unexpected::Notified(stray));
+            }
+        }
+        if self.lifecycle.is_running() {
+            self.settle(kernel, None);
+        }
+    }
+
+    fn fault(&mut self, kernel: &mut K, child: ChildId, fault: &Fault) -> FaultReply {
+        let running = |index: &usize| self.cpus.run(*index) == Run::Running;
+        let Some(index) = self.cpus.index_of(child).filter(running) else {
+            self.stats.count(Count::StrayFault);
+            return FaultReply::Hold;
+        };
+        let step = self
+            .exit(kernel, index, fault)
+            .unwrap_or_else(|error| Step::Crash(Crash::Kernel(error)));
+        self.finish(kernel, index, step)
+    }
+
+    fn unexpected(&mut self, event: Unexpected) {
+        let _ = event;
+        self.stats.count(Count::StrayEvent);
+    }
+}
