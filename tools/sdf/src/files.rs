@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The files a system description names: programs and prefills.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// Why a file cannot be used.
@@ -13,6 +14,18 @@ pub enum FileError {
     /// Files were not looked at in this run.
     Unknown,
 }
+
+impl std::fmt::Display for FileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("it is in no search directory"),
+            Self::Unreadable(why) => f.write_str(why),
+            Self::Unknown => f.write_str("files were not looked at"),
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
 
 /// Finds files by the paths a system description names.
 pub trait Files {
@@ -70,5 +83,28 @@ impl Files for SearchPath {
     fn read(&self, path: &str) -> Result<Vec<u8>, FileError> {
         let full = self.find(path).ok_or(FileError::NotFound)?;
         std::fs::read(full).map_err(|e| FileError::Unreadable(e.to_string()))
+    }
+}
+
+/// Files made during the run, such as records, in front of others.
+pub struct Overlay<'a> {
+    /// Contents by the path that the system description names.
+    pub files: HashMap<String, Vec<u8>>,
+    /// Where everything else is.
+    pub base: &'a dyn Files,
+}
+
+impl Files for Overlay<'_> {
+    fn size(&self, path: &str) -> Result<u64, FileError> {
+        match self.files.get(path) {
+            Some(bytes) => Ok(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
+            None => self.base.size(path),
+        }
+    }
+    fn read(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        match self.files.get(path) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => self.base.read(path),
+        }
     }
 }

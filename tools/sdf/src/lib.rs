@@ -20,7 +20,7 @@ mod xml;
 
 pub use board::Board;
 pub use diag::{Diagnostic, Diagnostics};
-pub use files::{FileError, Files, NoFiles, SearchPath};
+pub use files::{FileError, Files, NoFiles, Overlay, SearchPath};
 pub use lower::{Lowered, RecordImage, lower};
 pub use model::System;
 pub use parse::{Checked, check, parse};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! How findings are shown.
 
+#![expect(clippy::expect_used, reason = "what a helper panics at fails its test")]
+
 const TEXT: &str = "<system>\n  <memory_region name=\"m\" size=\"0x1000\"/>\n  \
                     <memory_region name=\"m\" size=\"0x1000\"/>\n</system>\n";
 
