@@ -73,6 +73,22 @@ impl SystemFile {
     }
 }
 
+/// What a build shows: findings only if there is an error, warnings on standard error.
+impl SystemFile {
+    /// Applies all rules with all files at hand.
+    pub(crate) fn check_files(&self, context: &Context, files: &dyn Files) -> Outcome<System> {
+        let checked = sdf::check(&self.text, &self.name, Some(&self.board), files);
+        let Some(system) = checked.system else {
+            show(context, &checked.diagnostics);
+            return Err(refused(&self.name, &checked.diagnostics));
+        };
+        context
+            .ui
+            .say_lines(&checked.diagnostics.render(context.ui.colours()));
+        Ok(system)
+    }
+}
+
 /// Findings are a result in JSON, and messages otherwise.
 pub(crate) fn show(context: &Context, diagnostics: &Diagnostics) {
     match context.format {

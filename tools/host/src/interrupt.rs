@@ -20,8 +20,8 @@ pub(crate) enum Undo {
     Terminal(Box<Termios>),
     /// End a child process.
     Child(Pid),
-    /// Remove a file that is not complete.
-    File(PathBuf),
+    /// Remove a file or a folder that is not complete.
+    Path(PathBuf),
 }
 
 static PENDING: Mutex<BTreeMap<u64, Undo>> = Mutex::new(BTreeMap::new());
@@ -56,7 +56,7 @@ fn undo_everything() {
                 tcsetattr(std::io::stdin(), OptionalActions::Now, &mode).unwrap_or_default();
             }
             Undo::Child(pid) => kill_process(pid, Signal::KILL).unwrap_or_default(),
-            Undo::File(path) => std::fs::remove_file(path).unwrap_or_default(),
+            Undo::Path(path) => crate::output::remove(&path),
         }
     }
 }

@@ -144,20 +144,11 @@ impl Job {
         lines: &Receiver<(Stream, String)>,
     ) -> Outcome<Ran> {
         let start = Instant::now();
-        let (mut stdout, mut stderr, mut timed_out) = (String::new(), String::new(), false);
-        let mut last = String::new();
+        let mut said = Said::default();
+        let mut timed_out = false;
         loop {
             match lines.recv_timeout(TICK) {
-                Ok((stream, line)) => {
-                    if ui.is_verbose() {
-                        eprint!("{line}");
-                    }
-                    line.trim().clone_into(&mut last);
-                    match stream {
-                        Stream::Out => stdout.push_str(&line),
-                        Stream::Err => stderr.push_str(&line),
-                    }
-                }
+                Ok((stream, line)) => said.add(ui, stream, &line),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -166,11 +157,16 @@ impl Job {
                 // It may have ended in between, which is as good.
                 child.kill().unwrap_or_default();
             }
-            ui.status(&format!("  {label}  {}  {last}", elapsed(start.elapsed())));
+            ui.status(&format!(
+                "  {label}  {}  {}",
+                elapsed(start.elapsed()),
+                said.last
+            ));
         }
         let status = child
             .wait()
             .map_err(|e| Failure::environment(format!("lost track of {}: {e}", self.program)))?;
+        let Said { stdout, stderr, .. } = said;
         Ok(Ran {
             status,
             stdout,
@@ -178,6 +174,27 @@ impl Job {
             time: start.elapsed(),
             timed_out,
         })
+    }
+}
+
+/// What a program has said so far.
+#[derive(Default)]
+struct Said {
+    stdout: String,
+    stderr: String,
+    last: String,
+}
+
+impl Said {
+    fn add(&mut self, ui: &Ui, stream: Stream, line: &str) {
+        if ui.is_verbose() {
+            eprint!("{line}");
+        }
+        line.trim().clone_into(&mut self.last);
+        match stream {
+            Stream::Out => self.stdout.push_str(line),
+            Stream::Err => self.stderr.push_str(line),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Outcome};
 use crate::interrupt::{Registration, Undo};
@@ -36,7 +36,7 @@ fn replace(
     let mut temporary = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .tempfile_in(folder)?;
-    let _undo = Registration::new(Undo::File(temporary.path().to_owned()));
+    let _undo = Registration::new(Undo::Path(temporary.path().to_owned()));
     fill(temporary.as_file_mut())?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|e| e.error)?;
@@ -62,9 +62,67 @@ pub fn sweep(folder: &Path) {
             .to_string_lossy()
             .starts_with(TEMPORARY_PREFIX)
         {
-            // A file that cannot be removed is harmless: it never has a name that anything reads.
-            fs::remove_file(entry.path()).unwrap_or_default();
+            remove(&entry.path());
         }
+    }
+}
+
+/// Removes a file or a folder of ours. One that cannot be removed is harmless: it never has a name that
+/// anything reads.
+pub(crate) fn remove(path: &Path) {
+    if path.is_dir() {
+        fs::remove_dir_all(path).unwrap_or_default();
+    } else {
+        fs::remove_file(path).unwrap_or_default();
+    }
+}
+
+/// A folder in which several files are made before any of them gets its final name.
+pub struct Stage {
+    destination: PathBuf,
+    folder: tempfile::TempDir,
+    _undo: Registration,
+}
+
+impl Stage {
+    /// An empty folder on the same file system as `destination`.
+    pub fn new(destination: &Path) -> Outcome<Self> {
+        let failed = |e: io::Error| Failure::io("create a folder in", destination, &e);
+        fs::create_dir_all(destination).map_err(failed)?;
+        let folder = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .tempdir_in(destination)
+            .map_err(failed)?;
+        let undo = Registration::new(Undo::Path(folder.path().to_owned()));
+        Ok(Self {
+            destination: destination.to_owned(),
+            folder,
+            _undo: undo,
+        })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Flushes the files called `names` and gives them their final place, in this order.
+    pub fn publish(self, names: &[PathBuf]) -> Outcome<()> {
+        for name in names {
+            let path = self.folder.path().join(name);
+            let flushed = fs::File::open(&path).and_then(|file| file.sync_all());
+            flushed.map_err(|e| self.unpublished(name, &e))?;
+        }
+        for name in names {
+            fs::rename(self.folder.path().join(name), self.destination.join(name))
+                .map_err(|e| self.unpublished(name, &e))?;
+        }
+        Ok(())
+    }
+
+    fn unpublished(&self, name: &Path, error: &io::Error) -> Failure {
+        Failure::io("write", &self.destination.join(name), error)
+            .note("the image was not written; an older one is untouched")
     }
 }
 
@@ -143,10 +201,28 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_appears_as_a_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = Stage::new(folder.path()).unwrap();
+        fs::write(stage.path().join("a"), "a").unwrap();
+        let missing = stage.publish(&["a".into(), "b".into()]).unwrap_err();
+        assert!(
+            missing.to_string().contains("an older one is untouched"),
+            "{missing}"
+        );
+        assert_eq!(names(folder.path()), Vec::<String>::new());
+        let stage = Stage::new(folder.path()).unwrap();
+        fs::write(stage.path().join("a"), "a").unwrap();
+        stage.publish(&["a".into()]).unwrap();
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
     fn sweep_removes_only_our_leftovers() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(format!("{TEMPORARY_PREFIX}x")), b"half").unwrap();
         fs::write(folder.path().join("image.img"), b"whole").unwrap();
+        fs::create_dir(folder.path().join(format!("{TEMPORARY_PREFIX}folder"))).unwrap();
         sweep(folder.path());
         assert_eq!(names(folder.path()), ["image.img"]);
     }

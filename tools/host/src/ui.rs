@@ -112,6 +112,13 @@ impl Ui {
         }
     }
 
+    /// Text that has its own line breaks; nothing if it is empty.
+    pub fn say_lines(&self, text: &str) {
+        if self.verbosity >= 0 {
+            eprint!("{text}");
+        }
+    }
+
     /// A line for those who asked for details.
     pub fn detail(&self, text: &str) {
         if self.verbosity > 0 {

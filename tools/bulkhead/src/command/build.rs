@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `build`: from a system description to a bootable image.
 
-use std::path::PathBuf;
+mod programs;
 
-use host::provision::Need;
+use std::path::{Path, PathBuf};
+
+use host::output::{self, Stage};
+use host::provision::{self, Need};
 use host::{Failure, Outcome};
-use sdf::Board;
+use pack::{PackError, Prepared, names, sel4};
+use sdf::{Board, SearchPath, System};
 
-use crate::cli::BuildArgs;
+use crate::cli::{BuildArgs, Config, Format};
 use crate::context::Context;
-use crate::kernel::Kernel;
+use crate::kernel::{self, Kernel};
+use crate::system::{self, SystemFile};
 
-/// What the kernel's bindings for Rust are generated with.
-pub(crate) const LIBCLANG: Need = Need::Library {
-    file: "libclang",
-    package: "libclang-dev",
-    why: "reads seL4's headers when protection domains for seL4 are built",
-};
+pub(crate) use programs::LIBCLANG;
+use programs::Programs;
 
 /// A finished image.
 pub(crate) struct Built {
@@ -30,10 +31,121 @@ pub(crate) struct Built {
 
 /// Builds, and says where the image is.
 pub(crate) fn run(context: &Context, args: &BuildArgs) -> Outcome<()> {
-    build(context, args).map(|_| ())
+    let built = build(context, args)?;
+    match context.format {
+        Format::Json => println!(
+            "{}",
+            serde_json::json!({
+                "version": 1, "image": built.image, "kernel": built.kernel.name(),
+                "board": built.board.name, "config": args.config.name(),
+            })
+        ),
+        Format::Human => println!("{}", context.show(&built.image)),
+    }
+    Ok(())
 }
 
 /// Builds an image.
-pub(crate) fn build(_context: &Context, _args: &BuildArgs) -> Outcome<Built> {
-    Err(Failure::environment("no packer yet"))
+pub(crate) fn build(context: &Context, args: &BuildArgs) -> Outcome<Built> {
+    let (kernel, why) = kernel::choose(args.kernel, context.sdk()?)?;
+    context.ui.say(&kernel::announce(&kernel, &why));
+    let file = SystemFile::open(context, &args.system)?;
+    let system = file.check_without_files(context)?;
+    require_board(&kernel, &file.board)?;
+    let folder = args.output.clone().unwrap_or_else(|| {
+        context
+            .output()
+            .join(format!("{}-{}", kernel.name(), args.config.name()))
+    });
+    let _claim = output::claim(&folder, || context.ui.say("waiting for another build"))?;
+    let build = Build {
+        context,
+        kernel: &kernel,
+        config: args.config,
+        file: &file,
+    };
+    let programs = build.programs(&system)?;
+    let search = file.search_path(&programs.folders(), &args.system.search_path);
+    build.pack(&search, &programs, &folder)?;
+    Ok(Built {
+        image: folder.join(names::IMAGE),
+        board: file.board,
+        kernel,
+    })
+}
+
+fn require_board(kernel: &Kernel, board: &Board) -> Outcome<()> {
+    if *kernel == Kernel::Dev && board.qemu.is_none() {
+        return Err(Failure::environment(format!(
+            "the development kernel does not run on {}",
+            board.name
+        ))
+        .help("choose --kernel sel4, or the board qemu_virt_aarch64"));
+    }
+    Ok(())
+}
+
+/// What the parts of a build share.
+struct Build<'a> {
+    context: &'a Context,
+    kernel: &'a Kernel,
+    config: Config,
+    file: &'a SystemFile,
+}
+
+impl Build<'_> {
+    /// Compiles the programs of `system` that are ours.
+    fn programs(&self, system: &System) -> Outcome<Programs> {
+        let mut needs = vec![Need::RustTarget];
+        if matches!(self.kernel, Kernel::Sel4(_)) {
+            needs.push(LIBCLANG);
+        }
+        let wanted = programs::wanted(self.context, self.kernel, system)?;
+        if !wanted.is_empty() || *self.kernel == Kernel::Dev {
+            provision::ensure(&self.context.ui, &needs, self.context.may_install)?;
+        }
+        programs::compile(
+            self.context,
+            self.kernel,
+            &self.file.board,
+            self.config,
+            &wanted,
+        )
+    }
+
+    /// Checks again with all files at hand, then packs.
+    fn pack(&self, search: &SearchPath, programs: &Programs, folder: &Path) -> Outcome<()> {
+        let system = self.file.check_files(self.context, search)?;
+        let stage = Stage::new(folder)?;
+        let names = Prepared::new(&system, search, None)
+            .and_then(|prepared| self.pack_for_kernel(&prepared, programs, stage.path()))
+            .map_err(|error| self.explain(error))?;
+        stage.publish(&names)
+    }
+
+    fn pack_for_kernel(
+        &self,
+        prepared: &Prepared<'_>,
+        programs: &Programs,
+        stage: &Path,
+    ) -> Result<Vec<PathBuf>, PackError> {
+        let ui = &self.context.ui;
+        match self.kernel {
+            Kernel::Sel4(sdk) => {
+                let (board, config) = (self.file.board.name.as_str(), self.config.name());
+                sel4::build(ui, &sel4::Target { sdk, board, config }, prepared, stage)
+            }
+            Kernel::Dev => Err(Failure::environment("the packer is not there yet").into()),
+        }
+    }
+
+    fn explain(&self, error: PackError) -> Failure {
+        match error {
+            PackError::Failed(failure) => failure,
+            PackError::Refused(diagnostics) => {
+                system::show(self.context, &diagnostics);
+                system::refused(&self.file.name, &diagnostics)
+            }
+        }
+    }
 }

@@ -82,16 +82,20 @@ fn converse(
             }
             Ok(Event::Input(_)) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Event::Closed) | Err(RecvTimeoutError::Disconnected) => {
-                // What arrived with the end may have completed the script.
-                if let Verdict::Passed = session.poll(start.elapsed()) {
-                    return Ok(None);
-                }
-                let how = match qemu.ended() {
-                    Ok(()) => "the machine was switched off".to_owned(),
-                    Err(failure) => failure.to_string(),
-                };
-                return Ok(Some(session.ended(how)));
+                return Ok(at_the_end(qemu, session, start));
             }
         }
     }
+}
+
+/// QEMU has ended: what arrived with the end may have completed the script.
+fn at_the_end(qemu: Qemu, session: &mut Session<'_>, start: Instant) -> Option<Reason> {
+    if let Verdict::Passed = session.poll(start.elapsed()) {
+        return None;
+    }
+    let how = match qemu.ended() {
+        Ok(()) => "the machine was switched off".to_owned(),
+        Err(failure) => failure.to_string(),
+    };
+    Some(session.ended(how))
 }

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The seL4 way: a folder with everything that the SDK's `microkit` tool reads, then that tool.
+//!
+//! The folder names one program per protection domain and one prefill per region, so that it is
+//! complete in itself and can be reviewed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use host::job::{Job, Ran};
+use host::sdk::Sdk;
+use host::{Failure, Outcome, Ui};
+use sdf::model::{MemoryRegion, ProtectionDomain};
+use sdf::{Files, Spanned, System};
+
+use crate::names::{self, CAPDL, IMAGE, PLAIN, REPORT};
+use crate::patch_file;
+use crate::{PackError, Prepared};
+
+/// The tool takes seconds; this is for one that hangs.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// What to build with.
+pub struct Target<'a> {
+    /// The SDK.
+    pub sdk: &'a Sdk,
+    /// Board.
+    pub board: &'a str,
+    /// Configuration.
+    pub config: &'a str,
+}
+
+/// Fills the folder `stage` with the tool's input and lets the tool add image, report and capability
+/// distribution. Returns the names of all files, the image last.
+pub fn build(
+    ui: &Ui,
+    target: &Target<'_>,
+    prepared: &Prepared<'_>,
+    stage: &Path,
+) -> Result<Vec<PathBuf>, PackError> {
+    target.sdk.board(target.board, target.config)?;
+    let mut staging = Staging {
+        folder: stage,
+        names: Vec::new(),
+    };
+    staging.fill(prepared)?;
+    let ran = Job::new(target.sdk.tool())
+        .args([PLAIN, "--board", target.board, "--config", target.config])
+        .args([
+            "-o",
+            IMAGE,
+            "-r",
+            REPORT,
+            "--capdl-json",
+            CAPDL,
+            "--search-path",
+            ".",
+        ])
+        .env("MICROKIT_SDK", &target.sdk.root)
+        .in_folder(stage)
+        .limit(LIMIT)
+        .run(ui, "microkit")?;
+    judge(&ran, stage)?;
+    staging
+        .names
+        .extend([REPORT, CAPDL, IMAGE].map(PathBuf::from));
+    Ok(staging.names)
+}
+
+/// A variable of a program that we set ourselves.
+struct Setting {
+    symbol: Spanned<String>,
+    value: u64,
+}
+
+struct Staging<'a> {
+    folder: &'a Path,
+    names: Vec<PathBuf>,
+}
+
+impl Staging<'_> {
+    fn fill(&mut self, prepared: &Prepared<'_>) -> Outcome<()> {
+        let mut system = prepared.system.clone();
+        for region in &mut system.memory_regions {
+            self.put_prefill(region, &prepared.files)?;
+        }
+        for (index, pd) in system.pds.iter_mut().enumerate() {
+            let settings = take_settings(pd, &prepared.system, &prepared.files);
+            self.put_program(pd, &prepared.system.pds[index], &settings, prepared)?;
+        }
+        self.put(PLAIN.to_owned(), sdf::write(&system).as_bytes())
+    }
+
+    fn put(&mut self, name: String, bytes: &[u8]) -> Outcome<()> {
+        let path = self.folder.join(&name);
+        self.names.push(PathBuf::from(name));
+        fs::write(&path, bytes).map_err(|e| Failure::io("write", &path, &e))
+    }
+
+    /// `microkit` 2.3.0 panics on a prefill that is more than a page shorter than its region.
+    fn put_prefill(&mut self, region: &mut MemoryRegion, files: &dyn Files) -> Outcome<()> {
+        let Some(path) = &mut region.prefill_path else {
+            return Ok(());
+        };
+        let mut bytes = read(files, path)?;
+        let size = region.size.map_or(0, |size| size.value);
+        let size = usize::try_from(size).unwrap_or(0).max(bytes.len());
+        bytes.resize(size, 0);
+        path.value = names::prefill(&region.name);
+        self.put(path.value.clone(), &bytes)
+    }
+
+    fn put_program(
+        &mut self,
+        staged: &mut ProtectionDomain,
+        given: &ProtectionDomain,
+        settings: &[Setting],
+        prepared: &Prepared<'_>,
+    ) -> Outcome<()> {
+        let mut program = read(&prepared.files, &given.image.path)?;
+        let symbols = match &given.image.path_for_symbols {
+            Some(path) => Some(read(&prepared.files, path)?),
+            None => None,
+        };
+        let lookup = symbols.clone().unwrap_or_else(|| program.clone());
+        for Setting { symbol, value } in settings {
+            patch_file::set(&mut program, &lookup, symbol, *value).map_err(|error| {
+                let (line, column) = prepared.system.source.position(symbol.span.start);
+                let file = &prepared.system.source.name;
+                let name = &symbol.value;
+                Failure::input(format!(
+                    "{file}:{line}:{column}: cannot set {name}: {error}"
+                ))
+            })?;
+        }
+        staged.image.path.value = names::program(&given.name);
+        if let (Some(path), Some(symbols)) = (&mut staged.image.path_for_symbols, symbols) {
+            path.value = names::symbols(&given.name);
+            self.put(path.value.clone(), &symbols)?;
+        }
+        self.put(staged.image.path.value.clone(), &program)
+    }
+}
+
+/// Takes out of `pd` the setvars that `microkit` 2.3.0 gets wrong: the ids of vCPUs, which it drops,
+/// and the lengths of prefills, which would be those of the padded files.
+fn take_settings(pd: &mut ProtectionDomain, system: &System, files: &dyn Files) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for map in &mut pd.maps {
+        let region = system.memory_region(&map.mr);
+        let path = region.and_then(|region| region.prefill_path.as_ref());
+        let length = path.and_then(|path| files.size(path).ok());
+        if let (Some(value), Some(symbol)) = (length, map.setvar_prefill_size.take()) {
+            settings.push(Setting { symbol, value });
+        }
+    }
+    for vcpu in pd.virtual_machine.iter_mut().flat_map(|vm| &mut vm.vcpus) {
+        if let Some(symbol) = vcpu.setvar_id.take() {
+            settings.push(Setting {
+                symbol,
+                value: u64::from(*vcpu.id),
+            });
+        }
+    }
+    settings
+}
+
+fn read(files: &dyn Files, path: &str) -> Outcome<Vec<u8>> {
+    // The rules have found the file a moment ago.
+    files
+        .read(path)
+        .map_err(|error| Failure::environment(format!("{path} is gone: {error:?}")))
+}
+
+fn judge(ran: &Ran, stage: &Path) -> Outcome<()> {
+    if ran.succeeded() && stage.join(IMAGE).is_file() {
+        return Ok(());
+    }
+    let how = match (ran.timed_out, ran.status.code()) {
+        (true, _) => "took too long and was ended".to_owned(),
+        // A Rust panic: the input met a mistake of the tool, or the disk is full.
+        (_, Some(101)) => "panicked".to_owned(),
+        (_, Some(code)) => format!("refused the system (exit code {code})"),
+        (_, None) => "was killed".to_owned(),
+    };
+    let mut failure = Failure::input(format!("the SDK's microkit tool {how}"));
+    for line in ran.last_lines(12) {
+        failure = failure.note(line);
+    }
+    if ran.stderr.contains("No space left") {
+        failure = failure.help("free some space, or choose another place with -o");
+    }
+    Err(failure
+        .note("nothing was written")
+        .help("cargo bulkhead sdf prints the plain description that it was given"))
+}
+
+#[cfg(test)]
+mod tests;
