@@ -84,6 +84,12 @@ impl Stream {
         self.counters
     }
 
+    /// Most bytes that can be on their way to the peer.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.tx.capacity() as usize
+    }
+
     /// Free bytes towards the peer; none where the peer's index is impossible.
     pub fn room(&mut self) -> usize {
         match self.tx.free() {

@@ -147,7 +147,7 @@ proptest! {
         let mut bell = Bell::default();
         let (mut sent, mut received) = (Vec::new(), Vec::new());
         for (value, write, read) in pieces {
-            let piece: Vec<u8> = (0..write).map(|at| value.wrapping_add(at as u8)).collect();
+            let piece: Vec<u8> = (0..write).map(|at| value.wrapping_add(at.to_le_bytes()[0])).collect();
             let written = a.write(&piece);
             sent.extend_from_slice(&piece[..written]);
             a.flush(&mut bell);

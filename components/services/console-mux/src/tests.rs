@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Tests of lines and keys.
+//! Tests of lines, keys and the multiplexer between honest and hostile peers.
 
+use pd::{Handler, Notify};
 use proptest::prelude::*;
+use serial::Stream;
+use serial::fake::FakeLink;
+use units::{ChannelId, ChannelSet};
+
+use crate::screen::OUTPUT_BYTES;
+use crate::{Client, ConsoleMux, Options};
 
 use crate::focus::{Key, Keyboard, PREFIX};
 use crate::line::{LINE_BYTES, Line, State};
@@ -104,5 +111,263 @@ proptest! {
             let decoded = String::from_utf8_lossy(text).into_owned();
             prop_assert!(!decoded.chars().any(|c| c.is_control() && c != '\t'));
         }
+    }
+}
+
+#[derive(Default)]
+struct Bell(Vec<u8>);
+
+impl Notify for Bell {
+    fn notify(&mut self, ch: ChannelId) {
+        self.0.push(ch.get());
+    }
+    fn notify_deferred(&mut self, ch: ChannelId) {
+        self.0.push(ch.get());
+    }
+}
+
+const PLAIN: Options = Options {
+    colours: false,
+    raw_focus: false,
+};
+
+/// A multiplexer, the driver's end of its UART and each client's end.
+struct Bench {
+    mux: ConsoleMux,
+    uart: Stream,
+    clients: Vec<Stream>,
+    links: Vec<FakeLink>,
+    bell: Bell,
+    screen: Vec<u8>,
+}
+
+impl Bench {
+    fn new(names: &[&str], options: Options, uart_bytes: usize) -> Self {
+        let uart = FakeLink::new(uart_bytes);
+        let channel = |id: usize| ChannelId::new(id as u64).unwrap();
+        let mut mux = ConsoleMux::new(uart.first(channel(0)), options);
+        let (mut clients, mut links) = (Vec::new(), Vec::new());
+        for (index, name) in names.iter().enumerate() {
+            let link = FakeLink::new(1024);
+            let stream = link.first(channel(index + 1));
+            mux.add(Client::new(name, stream)).unwrap();
+            clients.push(link.second(channel(index + 1)));
+            links.push(link);
+        }
+        let mut bench = Self {
+            mux,
+            uart: uart.second(channel(0)),
+            clients,
+            links,
+            bell: Bell::default(),
+            screen: Vec::new(),
+        };
+        bench.mux.init(&mut bench.bell);
+        bench.drain();
+        bench.screen.clear();
+        bench
+    }
+
+    fn activate(&mut self) {
+        self.mux.notified(&mut self.bell, ChannelSet::from_badge(1));
+    }
+
+    /// The driver takes what is there and wakes the multiplexer for more, until all is shown.
+    fn drain(&mut self) {
+        loop {
+            let mut bytes = [0; 4096];
+            let read = self.uart.read(&mut bytes);
+            self.screen.extend_from_slice(&bytes[..read]);
+            self.uart.flush(&mut Bell::default());
+            if read == 0 {
+                return;
+            }
+            self.activate();
+        }
+    }
+
+    fn write(&mut self, client: usize, bytes: &[u8]) {
+        let written = self.clients[client].write(bytes);
+        assert_eq!(written, bytes.len());
+        self.clients[client].flush(&mut Bell::default());
+    }
+
+    /// Writes, lets the multiplexer run and answers what appeared on the terminal.
+    fn show(&mut self, client: usize, bytes: &[u8]) -> String {
+        self.write(client, bytes);
+        self.activate();
+        self.take()
+    }
+
+    fn press(&mut self, keys: &[u8]) -> String {
+        assert_eq!(self.uart.write(keys), keys.len());
+        self.uart.flush(&mut Bell::default());
+        self.activate();
+        self.take()
+    }
+
+    fn take(&mut self) -> String {
+        self.drain();
+        String::from_utf8_lossy(&std::mem::take(&mut self.screen)).into_owned()
+    }
+
+    fn typed(&mut self, client: usize) -> Vec<u8> {
+        let mut bytes = [0; 1024];
+        let read = self.clients[client].read(&mut bytes);
+        self.clients[client].flush(&mut Bell::default());
+        bytes[..read].to_vec()
+    }
+}
+
+#[test]
+fn each_line_stands_whole_under_its_label() {
+    let mut bench = Bench::new(&["a", "b"], PLAIN, 2048);
+    bench.write(0, b"one\nhalf");
+    bench.write(1, b"two\nthree\nhidden");
+    bench.activate();
+    assert_eq!(
+        bench.take(),
+        "[b] two\r\n[a] one\r\n[b] three\r\n[a] half",
+        "only the client in focus shows an unfinished line"
+    );
+    assert_eq!(bench.show(1, b" now\n"), "\r\n[b] hidden now\r\n");
+    assert_eq!(bench.show(0, b" more\n"), "[a]  more\r\n");
+}
+
+#[test]
+fn a_prompt_of_the_client_in_focus_stays_on_its_line() {
+    let mut bench = Bench::new(&["a"], PLAIN, 2048);
+    assert_eq!(bench.show(0, b"login: "), "[a] login: ");
+    assert_eq!(bench.show(0, b"root"), "root");
+    assert_eq!(bench.show(0, b"\r\n$ "), "\r\n[a] $ ");
+}
+
+#[test]
+fn labels_have_colours_and_clients_cannot_forge_them() {
+    let options = Options {
+        colours: true,
+        ..PLAIN
+    };
+    let mut bench = Bench::new(&["a", "b"], options, 2048);
+    assert_eq!(
+        bench.show(0, b"\r\x1b[2K\x1b[33m[b]\x1b[0m fine\n"),
+        "\x1b[36m[a]\x1b[0m \r\n\x1b[36m[a]\x1b[0m ^[[2K^[[33m[b]^[[0m fine\r\n"
+    );
+    assert!(bench.show(1, b"x\n").starts_with("\x1b[33m[b]\x1b[0m x"));
+}
+
+#[test]
+fn keys_go_to_the_client_in_focus() {
+    let mut bench = Bench::new(&["a", "b"], PLAIN, 2048);
+    bench.press(b"ls\r");
+    assert_eq!(bench.press(b"\x012pwd"), "[console] keys go to b\r\n");
+    bench.press(b"\x01a");
+    assert_eq!(bench.typed(0), b"ls\r");
+    assert_eq!(bench.typed(1), b"pwd\x01");
+    assert!(bench.press(b"\x019").contains("does nothing"));
+    let help = bench.press(b"\x01?");
+    assert!(help.contains("Ctrl-A 1..9"), "{help}");
+    assert!(help.contains("[console] 2 b, has the keys"), "{help}");
+}
+
+#[test]
+fn raw_output_passes_through_until_somebody_else_speaks() {
+    let mut bench = Bench::new(&["a", "b"], PLAIN, 2048);
+    assert_eq!(bench.press(b"\x01r"), "[console] a is shown raw\r\n");
+    assert_eq!(bench.show(0, b"\x1b[2Jfull screen"), "\x1b[2Jfull screen");
+    assert_eq!(bench.show(1, b"beside\n"), "\r\n[b] beside\r\n");
+    bench.press(b"\x01r");
+    assert_eq!(bench.show(0, b"\x1b[2J\n"), "[a] ^[[2J\r\n");
+}
+
+#[test]
+fn keys_without_room_are_counted() {
+    let mut bench = Bench::new(&["a"], PLAIN, 2048);
+    for _ in 0..8 {
+        bench.press(&[b'k'; 200]);
+    }
+    assert_eq!(bench.typed(0).len(), 1024);
+    assert_eq!(bench.mux.counters().keys_dropped, 8 * 200 - 1024);
+}
+
+#[test]
+fn a_flooding_client_does_not_starve_another() {
+    let mut bench = Bench::new(&["flood", "quiet"], PLAIN, 256);
+    for _ in 0..20 {
+        let line = [b'f'; 50];
+        bench.clients[0].write(&line);
+        bench.clients[0].write(b"\n");
+    }
+    bench.clients[0].flush(&mut Bell::default());
+    bench.write(1, b"hear me\n");
+    bench.activate();
+    let screen = bench.take();
+    let position = screen.find("hear me").unwrap();
+    let lines_before = screen[..position].matches("[flood]").count();
+    assert!(lines_before <= 2, "{lines_before} lines came first");
+    assert_eq!(screen.matches("[flood]").count(), 20, "and none is lost");
+}
+
+#[test]
+fn a_driver_that_takes_nothing_blocks_only_the_terminal() {
+    let mut bench = Bench::new(&["a", "b"], PLAIN, 256);
+    for _ in 0..3 {
+        bench.clients[0].write(&[b'x'; 300]);
+        bench.clients[0].flush(&mut Bell::default());
+        bench.activate();
+    }
+    assert!(bench.uart.wait_for_bytes(), "a ring's worth waits");
+    bench.write(1, b"still here\n");
+    bench.activate();
+    assert!(bench.take().contains("[b] still here"));
+}
+
+#[test]
+fn ten_clients_are_one_too_many() {
+    let mut bench = Bench::new(&["a"; 9], PLAIN, 2048);
+    let link = FakeLink::new(64);
+    let tenth = Client::new("j", link.first(ChannelId::new(40).unwrap()));
+    assert!(bench.mux.add(tenth).is_err());
+}
+
+proptest! {
+    /// Clients that write anything into bytes and indices cannot make the terminal show a label
+    /// that is not theirs, nor stop the multiplexer.
+    #[test]
+    fn hostile_clients_are_survived(
+        acts in proptest::collection::vec((0_u8..5, any::<u32>(), any::<[u8; 12]>()), 0..40),
+    ) {
+        let mut bench = Bench::new(&["evil", "good"], PLAIN, 1024);
+        let evil = bench.links[0].memory.hostile_second();
+        for (act, value, bytes) in acts {
+            match act {
+                0 => evil.write_index(value),
+                1 => evil.read_index(value),
+                2 => evil.scribble(bytes[0]),
+                3 => drop(bench.press(&bytes[..4])),
+                _ => drop(bench.clients[0].write(&bytes)),
+            }
+            bench.clients[0].flush(&mut Bell::default());
+            bench.activate();
+            bench.drain();
+        }
+        bench.press(b"\x01\x01");
+        bench.screen.clear();
+        bench.write(1, b"\nfine\n");
+        bench.activate();
+        bench.drain();
+        let screen = String::from_utf8_lossy(&bench.screen).into_owned();
+        prop_assert!(screen.contains("fine\r\n"), "{screen:?}");
+    }
+
+    /// No rendering is longer than the room that is asked for.
+    #[test]
+    fn renderings_fit(name in "[a-z]{0,40}", text in proptest::collection::vec(32_u8..127, 0..200)) {
+        let mut screen = crate::screen::Screen::new(true);
+        let text = &text[..text.len().min(LINE_BYTES)];
+        let _ = screen.raw(3, b"open");
+        let out = screen.line(crate::screen::Speaker::Client(1), name.as_bytes(), text, true);
+        prop_assert!(out.len() <= OUTPUT_BYTES);
+        prop_assert!(out.ends_with(b"\r\n"), "nothing was cut");
     }
 }

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A request's buffers, checked, and cursors over them.
+
+use heapless::Vec;
+use shm::{Region, Rw};
+use thiserror::Error;
+
+use crate::MAX_SIZE;
+
+/// Why a request cannot be done, although the queue is sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum ChainError {
+    /// A buffer is not in guest memory in full (H-26).
+    #[error("a buffer is outside guest memory")]
+    Address,
+    /// A buffer has no bytes (H-25).
+    #[error("a buffer is empty")]
+    Empty,
+    /// All buffers together have more than 2^32 - 1 bytes (2.7.5.2, H-25).
+    #[error("the chain has more than 2^32 - 1 bytes")]
+    Length,
+    /// A device-readable buffer comes after a device-writable one (2.7.4.2, H-28).
+    #[error("a readable buffer follows a writable one")]
+    Order,
+}
+
+impl ChainError {
+    /// All errors.
+    pub const ALL: [Self; 4] = [Self::Address, Self::Empty, Self::Length, Self::Order];
+}
+
+/// A request: the buffers that the device reads, then those that it writes. All lie in guest
+/// memory, whose content may still change at any time.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    head: u16,
+    buffers: Vec<Region<Rw>, { MAX_SIZE as usize }>,
+    readable: usize,
+    total: u32,
+}
+
+impl Chain {
+    pub(crate) const fn new(head: u16) -> Self {
+        Self { head, buffers: Vec::new(), readable: 0, total: 0 }
+    }
+
+    pub(crate) fn push(&mut self, buffer: Region<Rw>, writable: bool) -> Result<(), ChainError> {
+        if !writable && self.readable < self.buffers.len() {
+            return Err(ChainError::Order);
+        }
+        let len = u32::try_from(buffer.len()).map_err(|_| ChainError::Length)?;
+        self.total = self.total.checked_add(len).ok_or(ChainError::Length)?;
+        // The walk has bounded the number of descriptors.
+        self.buffers.push(buffer).map_err(|_| ChainError::Length)?;
+        if !writable {
+            self.readable = self.buffers.len();
+        }
+        Ok(())
+    }
+
+    /// Head of the descriptor chain: what [`crate::Queue::complete`] wants.
+    #[must_use]
+    pub const fn head(&self) -> u16 {
+        self.head
+    }
+
+    /// The buffers that the device reads.
+    #[must_use]
+    pub fn readable(&self) -> &[Region<Rw>] {
+        self.buffers.get(..self.readable).unwrap_or_default()
+    }
+
+    /// The buffers that the device writes.
+    #[must_use]
+    pub fn writable(&self) -> &[Region<Rw>] {
+        self.buffers.get(self.readable..).unwrap_or_default()
+    }
+
+    /// A cursor at the start of the readable bytes.
+    #[must_use]
+    pub fn reader(&self) -> Cursor<'_> {
+        Cursor { buffers: self.readable(), offset: 0 }
+    }
+
+    /// A cursor at the start of the writable bytes.
+    #[must_use]
+    pub fn writer(&self) -> Cursor<'_> {
+        Cursor { buffers: self.writable(), offset: 0 }
+    }
+}
+
+/// A position in a list of buffers, taken piece by piece. The driver's framing has no meaning
+/// (2.7.4): pieces are cut where the user wants them.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor<'a> {
+    buffers: &'a [Region<Rw>],
+    offset: usize,
+}
+
+impl Cursor<'_> {
+    /// Bytes that are left.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        // The chain's total fits 32 bits.
+        self.buffers.iter().map(Region::len).sum::<usize>().saturating_sub(self.offset)
+    }
+
+    /// Takes the next piece: what is left of the present buffer, at most `most` bytes. `None` at
+    /// the end, or for `most` 0.
+    pub fn next(&mut self, most: usize) -> Option<Region<Rw>> {
+        let (first, rest) = self.buffers.split_first()?;
+        let len = first.len().saturating_sub(self.offset).min(most);
+        let piece = first.sub(self.offset, len).ok().filter(|piece| !piece.is_empty())?;
+        self.offset += len;
+        if self.offset >= first.len() {
+            self.buffers = rest;
+            self.offset = 0;
+        }
+        Some(piece)
+    }
+
+    /// Goes on by `count` bytes; stops at the end.
+    pub fn skip(&mut self, mut count: usize) {
+        while let Some(piece) = self.next(count) {
+            count -= piece.len();
+        }
+    }
+
+    /// Copies bytes out of the buffers; how many there were.
+    pub fn read(&mut self, into: &mut [u8]) -> usize {
+        let mut done = 0;
+        while let Some(piece) = self.next(into.len() - done) {
+            let end = done + piece.len();
+            if into.get_mut(done..end).is_none_or(|part| piece.copy_in(0, part).is_err()) {
+                break;
+            }
+            done = end;
+        }
+        done
+    }
+
+    /// Copies bytes into the buffers; how many there was room for.
+    pub fn write(&mut self, from: &[u8]) -> usize {
+        let mut done = 0;
+        while let Some(piece) = self.next(from.len() - done) {
+            let end = done + piece.len();
+            if from.get(done..end).is_none_or(|part| piece.copy_out(0, part).is_err()) {
+                break;
+            }
+            done = end;
+        }
+        done
+    }
+}
