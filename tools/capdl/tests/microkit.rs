@@ -2,8 +2,12 @@
 //! Our distribution against the one of the SDK's own tool, where an SDK is present.
 
 #![expect(clippy::expect_used, reason = "what a helper panics at fails its test")]
+#![expect(clippy::cast_possible_truncation, reason = "test programs are small")]
+
+mod common;
 
 use capdl::{Config, Elf, ElfSet};
+use common::Program;
 use sdf::{Overlay, SearchPath};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -83,105 +87,6 @@ const fn name(config: Config) -> &'static str {
     }
 }
 
-/// A program with the symbols that `symbols` names, each of eight bytes: the monitor's, patched to
-/// carry other names would not do, so a minimal ELF is written here.
-fn program(symbols: &[&str]) -> Vec<u8> {
-    tiny_elf::build(symbols)
-}
-
-mod tiny_elf {
-    //! The smallest ELF that both tools accept: a page of code, a page of data, a symbol table.
-
-    fn put(out: &mut Vec<u8>, bytes: &[u8]) {
-        out.extend_from_slice(bytes);
-    }
-
-    fn u16s(out: &mut Vec<u8>, values: &[u16]) {
-        values.iter().for_each(|v| put(out, &v.to_le_bytes()));
-    }
-
-    fn u32s(out: &mut Vec<u8>, values: &[u32]) {
-        values.iter().for_each(|v| put(out, &v.to_le_bytes()));
-    }
-
-    fn u64s(out: &mut Vec<u8>, values: &[u64]) {
-        values.iter().for_each(|v| put(out, &v.to_le_bytes()));
-    }
-
-    const CODE: u64 = 0x20_0000;
-    const DATA: u64 = 0x20_1000;
-
-    pub(super) fn build(extra: &[&str]) -> Vec<u8> {
-        let mut symbols = vec![("microkit_name", 64_u64), ("microkit_passive", 1)];
-        for name in ["irqs", "notifications", "pps", "ioports"] {
-            symbols.push((
-                [
-                    "microkit_irqs",
-                    "microkit_notifications",
-                    "microkit_pps",
-                    "microkit_ioports",
-                ][["irqs", "notifications", "pps", "ioports"]
-                    .iter()
-                    .position(|other| *other == name)
-                    .unwrap_or(0)],
-                8,
-            ));
-        }
-        symbols.extend(extra.iter().map(|name| (*name, 8)));
-        let (mut table, mut strings) = (vec![0_u8; 24], vec![0_u8]);
-        let mut address = DATA;
-        for (name, size) in &symbols {
-            u32s(&mut table, &[u32::try_from(strings.len()).unwrap_or(0)]);
-            put(&mut table, &[0x11, 0]);
-            u16s(&mut table, &[2]);
-            u64s(&mut table, &[address, *size]);
-            put(&mut strings, name.as_bytes());
-            put(&mut strings, &[0]);
-            address += size.next_multiple_of(8);
-        }
-        file(&table, &strings, address - DATA)
-    }
-
-    fn file(table: &[u8], strings: &[u8], data_size: u64) -> Vec<u8> {
-        let data_len = usize::try_from(data_size).unwrap_or(0);
-        let sections = 0x3000_u64;
-        let (tab, str_at) = (0x4000_u64, 0x4000 + table.len() as u64);
-        let mut out = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        u16s(&mut out, &[2, 183]);
-        u32s(&mut out, &[1]);
-        u64s(&mut out, &[CODE, 64, sections]);
-        u32s(&mut out, &[0]);
-        u16s(&mut out, &[64, 56, 2, 64, 4, 3]);
-        // Code: R+X, 4 bytes. Data: R+W, in the file in part, zero for one page more.
-        u32s(&mut out, &[1, 5]);
-        u64s(&mut out, &[0x1000, CODE, CODE, 0x10, 0x10, 0x1000]);
-        u32s(&mut out, &[1, 6]);
-        u64s(
-            &mut out,
-            &[0x2000, DATA, DATA, data_size, data_size + 0x1000, 0x1000],
-        );
-        out.resize(0x2000 + data_len, 0);
-        out.resize(0x3000, 0);
-        out.extend_from_slice(&[0; 64]);
-        let tab_len = table.len() as u64;
-        let str_len = strings.len() as u64;
-        for (kind, at, len, link, entry) in [
-            (2_u32, tab, tab_len, 2_u32, 24_u64),
-            (3, str_at, str_len, 0, 0),
-            (3, str_at, str_len, 0, 0),
-        ] {
-            u32s(&mut out, &[0, kind]);
-            u64s(&mut out, &[0, 0, at, len]);
-            u32s(&mut out, &[link, 1]);
-            u64s(&mut out, &[8, entry]);
-        }
-        out.resize(0x4000, 0);
-        out.extend_from_slice(table);
-        out.extend_from_slice(strings);
-        out
-    }
-}
-
 /// Every symbol that any protection domain of `system` wants set.
 fn wanted(system: &sdf::System) -> Vec<String> {
     let mut symbols: Vec<String> = (0..system.pds.len())
@@ -204,12 +109,11 @@ fn differences(sdk: &Path, text: &str, name: &str, config: Config) -> Vec<String
     let symbols = wanted(&lowered.system);
     let symbols: Vec<&str> = symbols.iter().map(String::as_str).collect();
     let mut files = HashMap::new();
+    let program = Program::new(&symbols).bytes();
     for pd in &lowered.system.pds {
-        for path in [Some(&pd.image.path), pd.image.path_for_symbols.as_ref()] {
-            if let Some(path) = path {
-                files.insert(path.value.clone(), program(&symbols));
-            }
-        }
+        files.insert(pd.image.path.value.clone(), program.clone());
+        let symbols = pd.image.path_for_symbols.as_ref();
+        files.extend(symbols.map(|path| (path.value.clone(), program.clone())));
     }
     for image in &lowered.records {
         files.insert(
@@ -266,10 +170,9 @@ fn ours(
         .to_json()
 }
 
-fn good_systems() -> Vec<(String, String)> {
-    let folder = root().join("tests/sdf/good");
+fn systems(folder: &Path) -> Vec<(String, String)> {
     let mut all = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("the corpus exists") {
+    for entry in std::fs::read_dir(folder).expect("the folder exists") {
         let path = entry.expect("readable").path();
         if path.extension().is_some_and(|ext| ext == "system") {
             let text = std::fs::read_to_string(&path).expect("readable");
@@ -286,16 +189,20 @@ fn good_systems() -> Vec<(String, String)> {
     all
 }
 
+fn good_systems() -> Vec<(String, String)> {
+    systems(&root().join("tests/sdf/good"))
+}
+
 #[test]
 fn good_systems_have_the_same_distribution() {
     let sdk = sdk_or_skip!();
     let mut found = Vec::new();
-    for (name, text) in good_systems() {
-        // Several cores need another kernel; Microkit drops a vCPU's setvar_id, so it is no test.
-        if text.contains("kernel_cores") {
-            continue;
-        }
-        found.extend(differences(&sdk, &text, &name, Config::Debug));
+    // A kernel for several cores is another configuration.
+    for (name, text) in good_systems()
+        .iter()
+        .filter(|(_, text)| !text.contains("kernel_cores"))
+    {
+        found.extend(differences(&sdk, text, name, Config::Debug));
     }
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
@@ -303,12 +210,32 @@ fn good_systems_have_the_same_distribution() {
 #[test]
 fn configurations_have_the_same_distribution() {
     let sdk = sdk_or_skip!();
-    let (name, text) = good_systems()
-        .into_iter()
-        .find(|(name, _)| name == "vm.system")
-        .expect("there");
-    for config in [Config::Release, Config::Benchmark] {
-        let found = differences(&sdk, &text, &name, config);
-        assert!(found.is_empty(), "{config:?}\n{}", found.join("\n"));
+    for (name, text) in good_systems()
+        .iter()
+        .filter(|(name, _)| name == "everything.system")
+    {
+        for config in [Config::Release, Config::Benchmark] {
+            let found = differences(&sdk, text, name, config);
+            assert!(found.is_empty(), "{config:?}\n{}", found.join("\n"));
+        }
     }
+}
+
+#[test]
+fn the_examples_of_the_sdk_have_the_same_distribution() {
+    let sdk = sdk_or_skip!();
+    let examples = std::fs::read_dir(sdk.join("example")).expect("the SDK has examples");
+    let mut found = Vec::new();
+    let mut count = 0;
+    for folder in examples
+        .map(|entry| entry.expect("readable").path())
+        .filter(|p| p.is_dir())
+    {
+        for (name, text) in systems(&folder) {
+            found.extend(differences(&sdk, &text, &name, Config::Debug));
+            count += 1;
+        }
+    }
+    assert!(count > 3, "only {count} examples");
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
