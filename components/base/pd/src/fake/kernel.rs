@@ -12,7 +12,7 @@ use crate::deferred::{Deferred, DeferredSlot};
 use crate::dispatch::{Event, Port, Reply, step};
 use crate::error::KernelError;
 use crate::handler::Handler;
-use crate::kernel::{Cache, Call, Child, Clock, DebugOut, Irq, Notify, Vcpu};
+use crate::kernel::{Cache, Call, Child, Clock, DebugOut, Irq, Notify, PhysicalTimer, Vcpu};
 use crate::message::{Message, MessageInfo};
 use crate::vcpu::{VcpuReg, VirtualIrq};
 
@@ -50,6 +50,8 @@ pub enum KernelCall {
     VcpuWriteReg(VcpuId, VcpuReg, u64),
     VcpuInjectIrq(VcpuId, VirtualIrq),
     VcpuAckVppi(VcpuId, u64),
+    TimerSet(u64),
+    TimerStop,
     CacheClean(PdVaddr, usize),
     CacheInvalidate(PdVaddr, usize),
     CacheCleanInvalidate(PdVaddr, usize),
@@ -414,6 +416,16 @@ impl Clock for FakeKernel {
 
     fn frequency(&self) -> u64 {
         62_500_000
+    }
+}
+
+impl PhysicalTimer for FakeKernel {
+    fn timer_set(&mut self, deadline: u64) {
+        self.record(KernelCall::TimerSet(deadline));
+    }
+
+    fn timer_stop(&mut self) {
+        self.record(KernelCall::TimerStop);
     }
 }
 
