@@ -5,7 +5,8 @@ use crate::apt::{Apt, AptError};
 use crate::cpio::TooLarge;
 use crate::initramfs::{self, Content, Placed};
 use crate::modules::{Index, ModuleError};
-use crate::recipe::{Initramfs, Recipe, RecipeError};
+use crate::program::{self, ProgramError};
+use crate::recipe::{Initramfs, Kernel, Recipe, RecipeError, Source};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,9 @@ pub enum GuestError {
     /// A package cannot be had.
     #[error(transparent)]
     Apt(#[from] AptError),
+    /// A program of ours cannot be built.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// A kernel module cannot be used.
     #[error(transparent)]
     Module(#[from] ModuleError),
@@ -70,6 +74,21 @@ pub fn prepare(
         kernel: out.join("kernel"),
         initrd: recipe.initramfs.as_ref().map(|_| out.join("initrd")),
     };
+    let source = match &recipe.source {
+        Source::Package(kernel) => kernel,
+        Source::Build(build) => {
+            // Cargo itself knows what is up to date.
+            progress(&format!(
+                "{}: building ({})",
+                name.display(),
+                recipe.description
+            ));
+            create_dir(&out)?;
+            let image = program::build(&recipe.dir, build, &out.join("target"))?;
+            write(&guest.kernel, &image)?;
+            return Ok(guest);
+        }
+    };
     let stamp = (out.join("stamp"), fingerprint(&recipe)?);
     if std::fs::read_to_string(&stamp.0).is_ok_and(|old| old == stamp.1) && complete(&guest) {
         return Ok(guest);
@@ -82,7 +101,7 @@ pub fn prepare(
         recipe.description
     ));
     let apt = Apt::open(&cache.join("apt"))?;
-    make(&recipe, &apt, &out, &guest, progress)?;
+    make(&recipe, source, &apt, &guest, progress)?;
     write(&stamp.0, stamp.1.as_bytes())?;
     Ok(guest)
 }
@@ -93,19 +112,19 @@ fn complete(guest: &Guest) -> bool {
 
 fn make(
     recipe: &Recipe,
+    kernel: &Kernel,
     apt: &Apt,
-    out: &Path,
     guest: &Guest,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), GuestError> {
-    let tree = out.join("unpacked");
+    let tree = guest.kernel.with_file_name("unpacked");
     let _ = std::fs::remove_dir_all(&tree);
-    let package = apt.resolve(&recipe.kernel.package)?;
+    let package = apt.resolve(&kernel.package)?;
     progress(&format!("  {package} {}", apt.version(&package)?));
     apt.unpack(&package, &tree)?;
-    let image = find(&tree, &recipe.kernel.file).ok_or_else(|| GuestError::NoSuchFile {
+    let image = find(&tree, &kernel.file).ok_or_else(|| GuestError::NoSuchFile {
         package: package.clone(),
-        pattern: recipe.kernel.file.clone(),
+        pattern: kernel.file.clone(),
     })?;
     write(&guest.kernel, &read(&image)?)?;
     if let (Some(fs), Some(initrd)) = (&recipe.initramfs, &guest.initrd) {

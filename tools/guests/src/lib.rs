@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Guest images made from Debian packages, fetched by package name.
+//! Guest images made from Debian packages, fetched by package name, or built from this tree.
 //!
 //! A *recipe* (`images/guests/<name>/guest.toml`) names the packages, the kernel modules and the
 //! files of the initramfs; [`prepare`] turns it into a kernel and an initrd in a cache folder. The
@@ -12,6 +12,7 @@ pub mod apt;
 pub mod cpio;
 pub mod initramfs;
 pub mod modules;
+pub mod program;
 pub mod recipe;
 
 mod build;

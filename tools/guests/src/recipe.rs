@@ -4,22 +4,39 @@
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// A guest's recipe. Unknown keys are errors, so that a misspelt one is never ignored.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A guest's recipe.
+#[derive(Debug, Clone)]
 pub struct Recipe {
     /// What the guest is, in one line.
     pub description: String,
-    /// Where the kernel or firmware comes from.
-    pub kernel: Kernel,
-    /// The initramfs; firmware guests have none.
+    /// Where the kernel, firmware or program comes from.
+    pub source: Source,
+    /// The initramfs; only kernels from packages have one, and firmware has none.
     pub initramfs: Option<Initramfs>,
     /// The recipe's own folder, from which files of the initramfs are taken.
-    #[serde(skip)]
     pub dir: PathBuf,
 }
 
-/// The first image that runs in the guest.
+/// Where the first image that runs in the guest comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A file of a Debian package: `[kernel]`.
+    Package(Kernel),
+    /// A cargo workspace in the recipe's folder: `[build]`.
+    Build(Build),
+}
+
+/// The file as it is written. Unknown keys are errors, so that a misspelt one is never ignored.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    description: String,
+    kernel: Option<Kernel>,
+    build: Option<Build>,
+    initramfs: Option<Initramfs>,
+}
+
+/// An image from a Debian package.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kernel {
@@ -27,6 +44,16 @@ pub struct Kernel {
     pub package: String,
     /// The image inside the package; `*` matches any run of characters in a file name.
     pub file: String,
+}
+
+/// A bare-metal program, built with cargo in the recipe's folder and placed as a raw image.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// The name of the binary.
+    pub binary: String,
+    /// The Rust target that the folder's cargo configuration builds for.
+    pub target: String,
 }
 
 /// The initramfs: busybox, modules with their dependencies, and files of the recipe's folder.
@@ -81,6 +108,14 @@ pub enum RecipeError {
         /// The parser's reason, with line and column.
         source: Box<toml::de::Error>,
     },
+    /// The parts of the recipe do not go together.
+    #[error("{path}: {reason}", path = path.display())]
+    Contradiction {
+        /// The recipe's file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: &'static str,
+    },
 }
 
 impl Recipe {
@@ -94,12 +129,22 @@ impl Recipe {
             path: path.clone(),
             source,
         })?;
-        let mut recipe: Recipe = toml::from_str(&text).map_err(|source| RecipeError::Parse {
-            path,
+        let text: Text = toml::from_str(&text).map_err(|source| RecipeError::Parse {
+            path: path.clone(),
             source: Box::new(source),
         })?;
-        recipe.dir = dir.to_path_buf();
-        Ok(recipe)
+        let source = match (text.kernel, text.build, &text.initramfs) {
+            (Some(kernel), None, _) => Ok(Source::Package(kernel)),
+            (None, Some(build), None) => Ok(Source::Build(build)),
+            (None, Some(_), Some(_)) => Err("a program of ours takes no initramfs: remove one"),
+            _ => Err("a guest has either a [kernel] or a [build] table"),
+        };
+        Ok(Self {
+            description: text.description,
+            source: source.map_err(|reason| RecipeError::Contradiction { path, reason })?,
+            initramfs: text.initramfs,
+            dir: dir.to_path_buf(),
+        })
     }
 }
 
@@ -130,7 +175,7 @@ mod tests {
             }
             seen += 1;
         }
-        assert!(seen >= 3, "only {seen} recipes found");
+        assert!(seen >= 4, "only {seen} recipes found");
     }
 
     #[test]
@@ -143,6 +188,26 @@ mod tests {
             error.contains("kernle") && error.contains("line 2"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_guest_has_exactly_one_source() {
+        let kernel = "[kernel]\npackage = \"p\"\nfile = \"f\"\n";
+        let build = "[build]\nbinary = \"b\"\ntarget = \"t\"\n";
+        let initramfs = "[initramfs]\nbusybox = \"b\"\napplets = []\n";
+        let dir = tempfile::tempdir().unwrap();
+        for (parts, good) in [
+            (vec![kernel], true),
+            (vec![kernel, initramfs], true),
+            (vec![build], true),
+            (vec![build, initramfs], false),
+            (vec![kernel, build], false),
+            (vec![], false),
+        ] {
+            let text = format!("description = \"x\"\n{}", parts.concat());
+            std::fs::write(dir.path().join("guest.toml"), text).unwrap();
+            assert_eq!(Recipe::load(dir.path()).is_ok(), good, "{parts:?}");
+        }
     }
 
     #[test]
