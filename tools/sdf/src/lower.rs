@@ -7,6 +7,7 @@ use crate::model::{
     Map, MemoryRegion, PageSize, Perms, ProtectionDomain, RecordEntry, RecordTarget, System,
     Trigger,
 };
+use crate::rules::guest::IMAGE;
 use crate::rules::record::{SPACE, TARGET};
 use crate::span::{Span, Spanned};
 use record::{
@@ -154,6 +155,10 @@ fn lower_pd(
 ) {
     let pd = &system.pds[index];
     let Some(record) = &pd.record else { return };
+    if let Some(guest) = &record.guest {
+        let message = format!("the images of `{}` are not placed yet", *guest.image);
+        out.push(Diagnostic::new(&IMAGE, guest.span, message));
+    }
     let mut entries = Vec::new();
     for entry in &record.entries {
         match resolve(system, index, entry, files) {

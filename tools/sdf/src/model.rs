@@ -367,7 +367,26 @@ pub struct Record {
     pub span: Span,
     /// Entries in file order.
     pub entries: Vec<RecordEntry>,
+    /// What the virtual machine of this protection domain boots, if the record says.
+    pub guest: Option<Guest>,
 }
+
+/// `<guest>` in a `<record>`: what the virtual machine beside the record boots. The build places the
+/// images, generates the device tree, and adds regions, mappings and entries for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guest {
+    /// The start tag.
+    pub span: Span,
+    /// Name of the guest's recipe.
+    pub image: Spanned<String>,
+    /// Kernel command line.
+    pub cmdline: Option<Spanned<String>>,
+}
+
+/// Role of the region that is a guest's RAM.
+pub const GUEST_RAM_ROLE: &str = "ram";
+/// Where guests see their RAM (QEMU's virt machine).
+pub const GUEST_RAM_BASE: u64 = 0x4000_0000;
 
 /// One entry of a `<record>`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -247,6 +247,10 @@ fn write_extras(out: &mut Writer, pd: &ProtectionDomain) {
             .entries
             .iter()
             .for_each(|entry| write_entry(out, entry));
+        if let Some(guest) = &record.guest {
+            let attrs = Attrs::new().put("image", &guest.image.value);
+            out.empty("guest", &attrs.text("cmdline", guest.cmdline.as_ref()));
+        }
         out.close("record");
     }
 }

@@ -2,17 +2,26 @@
 //! `<record>`, our extension: what a protection domain is told about its surroundings.
 
 use super::pd;
+use super::repeated;
 use crate::diag::Diagnostics;
-use crate::model::{Record, RecordEntry, RecordTarget};
+use crate::model::{Guest, Record, RecordEntry, RecordTarget};
 use crate::xml::Element;
 
-const KINDS: [&str; 7] = ["region", "channel", "irq", "child", "vcpu", "value", "text"];
+const KINDS: [&str; 8] = [
+    "region", "channel", "irq", "child", "vcpu", "value", "text", "guest",
+];
 
 pub(super) fn read(element: Element<'_, '_>, out: &mut Diagnostics) -> Record {
     element.expect_attributes(&[], out);
     let mut entries = Vec::new();
+    let mut guest: Option<Guest> = None;
     for child in element.children() {
-        if KINDS.contains(&child.name()) {
+        if child.name() == "guest" {
+            match &guest {
+                Some(first) => repeated(child, first.span, out),
+                None => guest = Some(read_guest(child, out)),
+            }
+        } else if KINDS.contains(&child.name()) {
             entries.extend(read_entry(child, out));
         } else {
             child.unexpected("record", &KINDS, out);
@@ -21,6 +30,16 @@ pub(super) fn read(element: Element<'_, '_>, out: &mut Diagnostics) -> Record {
     Record {
         span: element.span(),
         entries,
+        guest,
+    }
+}
+
+fn read_guest(element: Element<'_, '_>, out: &mut Diagnostics) -> Guest {
+    element.expect_attributes(&["image", "cmdline"], out);
+    Guest {
+        span: element.span(),
+        image: element.required_text("image", out),
+        cmdline: element.text("cmdline"),
     }
 }
 

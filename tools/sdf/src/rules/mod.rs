@@ -4,6 +4,7 @@
 pub mod channel;
 pub mod cspace;
 pub mod domain;
+pub mod guest;
 pub mod ids;
 pub mod irq;
 pub mod map;
@@ -71,6 +72,7 @@ static GROUPS: &[&[&Rule]] = &[
     cspace::RULES,
     domain::RULES,
     record::RULES,
+    guest::RULES,
 ];
 
 /// Every rule of this crate.
@@ -137,4 +139,5 @@ pub(crate) fn run(
     setvar::check(&mut cx);
     cspace::check(&mut cx);
     record::check(&mut cx);
+    guest::check(&mut cx);
 }
