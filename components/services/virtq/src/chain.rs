@@ -31,7 +31,7 @@ impl ChainError {
 
 /// A request: the buffers that the device reads, then those that it writes. All lie in guest
 /// memory, whose content may still change at any time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Chain {
     head: u16,
     buffers: Vec<Region<Rw>, { MAX_SIZE as usize }>,
@@ -40,8 +40,21 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub(crate) const fn new(head: u16) -> Self {
-        Self { head, buffers: Vec::new(), readable: 0, total: 0 }
+    /// Room for a request.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            head: 0,
+            buffers: Vec::new(),
+            readable: 0,
+            total: 0,
+        }
+    }
+
+    /// Forgets the last request.
+    pub(crate) fn start(&mut self, head: u16) {
+        self.buffers.clear();
+        (self.head, self.readable, self.total) = (head, 0, 0);
     }
 
     pub(crate) fn push(&mut self, buffer: Region<Rw>, writable: bool) -> Result<(), ChainError> {
@@ -79,13 +92,19 @@ impl Chain {
     /// A cursor at the start of the readable bytes.
     #[must_use]
     pub fn reader(&self) -> Cursor<'_> {
-        Cursor { buffers: self.readable(), offset: 0 }
+        Cursor {
+            buffers: self.readable(),
+            offset: 0,
+        }
     }
 
     /// A cursor at the start of the writable bytes.
     #[must_use]
     pub fn writer(&self) -> Cursor<'_> {
-        Cursor { buffers: self.writable(), offset: 0 }
+        Cursor {
+            buffers: self.writable(),
+            offset: 0,
+        }
     }
 }
 
@@ -102,7 +121,11 @@ impl Cursor<'_> {
     #[must_use]
     pub fn remaining(&self) -> usize {
         // The chain's total fits 32 bits.
-        self.buffers.iter().map(Region::len).sum::<usize>().saturating_sub(self.offset)
+        self.buffers
+            .iter()
+            .map(Region::len)
+            .sum::<usize>()
+            .saturating_sub(self.offset)
     }
 
     /// Takes the next piece: what is left of the present buffer, at most `most` bytes. `None` at
@@ -110,7 +133,10 @@ impl Cursor<'_> {
     pub fn next(&mut self, most: usize) -> Option<Region<Rw>> {
         let (first, rest) = self.buffers.split_first()?;
         let len = first.len().saturating_sub(self.offset).min(most);
-        let piece = first.sub(self.offset, len).ok().filter(|piece| !piece.is_empty())?;
+        let piece = first
+            .sub(self.offset, len)
+            .ok()
+            .filter(|piece| !piece.is_empty())?;
         self.offset += len;
         if self.offset >= first.len() {
             self.buffers = rest;
@@ -131,7 +157,10 @@ impl Cursor<'_> {
         let mut done = 0;
         while let Some(piece) = self.next(into.len() - done) {
             let end = done + piece.len();
-            if into.get_mut(done..end).is_none_or(|part| piece.copy_in(0, part).is_err()) {
+            if into
+                .get_mut(done..end)
+                .is_none_or(|part| piece.copy_in(0, part).is_err())
+            {
                 break;
             }
             done = end;
@@ -144,7 +173,10 @@ impl Cursor<'_> {
         let mut done = 0;
         while let Some(piece) = self.next(from.len() - done) {
             let end = done + piece.len();
-            if from.get(done..end).is_none_or(|part| piece.copy_out(0, part).is_err()) {
+            if from
+                .get(done..end)
+                .is_none_or(|part| piece.copy_out(0, part).is_err())
+            {
                 break;
             }
             done = end;

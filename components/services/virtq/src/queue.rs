@@ -32,10 +32,12 @@ pub struct Setup<'a> {
 }
 
 /// What the driver made available.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Popped {
-    /// A request that can be done.
-    Chain(Chain),
+    /// Nothing.
+    Empty,
+    /// A request that can be done; its buffers are in the chain.
+    Chain,
     /// A request that cannot: it was given back with a length of 0.
     Bad(ChainError),
 }
@@ -79,7 +81,10 @@ impl Queue {
     /// [`Fault::Setup`], or [`Fault::Resume`] if the driver changed the used index.
     pub fn resume(setup: Setup<'_>) -> Result<Self, Fault> {
         let mut queue = Self::build(setup)?;
-        let found = queue.used.load::<u16>(offset(IDX, 0, 0)).map_err(|_| Fault::Setup)?;
+        let found = queue
+            .used
+            .load::<u16>(offset(IDX, 0, 0))
+            .map_err(|_| Fault::Setup)?;
         let recovered = queue.inflight.recover(found).map_err(|_| Fault::Resume)?;
         queue.next_used = recovered.used;
         queue.next_avail = recovered.avail;
@@ -89,7 +94,13 @@ impl Queue {
     }
 
     fn build(setup: Setup<'_>) -> Result<Self, Fault> {
-        let QueueConfig { size, ready, desc, driver, device } = setup.config;
+        let QueueConfig {
+            size,
+            ready,
+            desc,
+            driver,
+            device,
+        } = setup.config;
         if !ready || !size.is_power_of_two() || size > MAX_SIZE {
             return Err(Fault::Setup);
         }
@@ -98,11 +109,22 @@ impl Queue {
         let area = |base, len, alignment| {
             let base = Gpa::new(base);
             let region = setup.mem.slice(base, len).map_err(|_| Fault::Setup)?;
-            if base.is_aligned(alignment) { Ok(region) } else { Err(Fault::Setup) }
+            if base.is_aligned(alignment) {
+                Ok(region)
+            } else {
+                Err(Fault::Setup)
+            }
         };
-        let table = Table { region: area(desc, desc_len, desc_align)?, entries: size };
+        let table = Table {
+            region: area(desc, desc_len, desc_align)?,
+            entries: size,
+        };
         Ok(Self {
-            rules: Rules { mem: *setup.mem, table, indirect: setup.indirect },
+            rules: Rules {
+                mem: *setup.mem,
+                table,
+                indirect: setup.indirect,
+            },
             avail: area(driver, driver_len, driver_align)?,
             used: area(device, device_len, device_align)?,
             size,
@@ -115,16 +137,19 @@ impl Queue {
         })
     }
 
-    /// Takes the next request that the driver made available. `None`: there is none.
+    /// Takes the next request that the driver made available, if any, into `chain`.
     ///
     /// # Errors
     /// [`Fault`]; the queue must not be used any more.
-    pub fn pop(&mut self) -> Result<Option<Popped>, Fault> {
+    pub fn pop(&mut self, chain: &mut Chain) -> Result<Popped, Fault> {
         // Acquire: the ring entry and the descriptors were written before the index (2.7.13.2).
-        let idx = self.avail.load_acquire::<u16>(offset(IDX, 0, 0)).map_err(|_| Fault::Setup)?;
+        let idx = self
+            .avail
+            .load_acquire::<u16>(offset(IDX, 0, 0))
+            .map_err(|_| Fault::Setup)?;
         let ahead = idx.wrapping_sub(self.next_avail);
         if ahead == 0 {
-            return Ok(None);
+            return Ok(Popped::Empty);
         }
         if ahead > self.size {
             return Err(Fault::AvailIndex);
@@ -137,35 +162,39 @@ impl Queue {
         if self.busy & bit(head) != 0 {
             return Err(Fault::InFlight);
         }
-        let walked = self.rules.walk(head)?;
-        self.busy |= bit(head);
+        let walked = self.rules.walk(head, chain)?;
         self.inflight.begin(head);
         self.next_avail = self.next_avail.wrapping_add(1);
-        Ok(Some(match walked {
-            Ok(chain) => Popped::Chain(chain),
+        Ok(self.accept(head, walked))
+    }
+
+    /// After [`Queue::resume`]: the unfinished request with the lowest sequence above `sequence`
+    /// (start with 0), with what was noted about it; its buffers go into `chain`.
+    ///
+    /// # Errors
+    /// [`Fault`]; the queue must not be used any more.
+    pub fn unfinished(
+        &mut self,
+        sequence: u64,
+        chain: &mut Chain,
+    ) -> Result<Option<(Request, Popped)>, Fault> {
+        let Some(request) = self.inflight.after(sequence) else {
+            return Ok(None);
+        };
+        let walked = self.rules.walk(request.head, chain)?;
+        Ok(Some((request, self.accept(request.head, walked))))
+    }
+
+    /// The chain at `head` is ours now; a bad one goes back at once.
+    fn accept(&mut self, head: u16, walked: Result<(), ChainError>) -> Popped {
+        self.busy |= bit(head);
+        match walked {
+            Ok(()) => Popped::Chain,
             Err(error) => {
                 self.complete(head, 0);
                 Popped::Bad(error)
             }
-        }))
-    }
-
-    /// After [`Queue::resume`]: the unfinished request with the lowest sequence above `sequence`
-    /// (start with 0), with its chain, and what was noted about it.
-    ///
-    /// # Errors
-    /// [`Fault`]; the queue must not be used any more.
-    pub fn unfinished(&mut self, sequence: u64) -> Result<Option<(Request, Popped)>, Fault> {
-        let Some(request) = self.inflight.after(sequence) else { return Ok(None) };
-        let walked = self.rules.walk(request.head)?;
-        self.busy |= bit(request.head);
-        Ok(Some(match walked {
-            Ok(chain) => (request, Popped::Chain(chain)),
-            Err(error) => {
-                self.complete(request.head, 0);
-                (request, Popped::Bad(error))
-            }
-        }))
+        }
     }
 
     /// Notes how far the request with this head has got, for a backend that comes after a crash.
@@ -219,7 +248,9 @@ impl Queue {
     /// (2.7.10, arm and check again).
     pub fn arm(&mut self) -> bool {
         if self.event_idx {
-            let _ = self.used.store(offset(RING, self.size, USED_ENTRY_SIZE), self.next_avail);
+            let _ = self
+                .used
+                .store(offset(RING, self.size, USED_ENTRY_SIZE), self.next_avail);
         } else {
             let _ = self.used.store(offset(FLAGS, 0, 0), 0_u16);
         }

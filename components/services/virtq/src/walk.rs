@@ -23,7 +23,9 @@ impl Table {
         if index >= self.entries {
             return Err(Fault::Index);
         }
-        self.region.read(usize::from(index) * size_of::<Descriptor>()).map_err(|_| Fault::Index)
+        self.region
+            .read(usize::from(index) * size_of::<Descriptor>())
+            .map_err(|_| Fault::Index)
     }
 }
 
@@ -36,18 +38,24 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// The chain that starts at `head`. A fault ends the walk at once; an error is remembered, as
-    /// only the end of the walk shows that the queue is sound.
-    pub(crate) fn walk(&self, head: u16) -> Result<Result<Chain, ChainError>, Fault> {
-        let mut chain = Chain::new(head);
-        let mut error = None;
+    /// Collects the chain that starts at `head`. A fault ends the walk at once; an error is
+    /// remembered, as only the end of the walk shows that the queue is sound.
+    pub(crate) fn walk(
+        &self,
+        head: u16,
+        chain: &mut Chain,
+    ) -> Result<Result<(), ChainError>, Fault> {
+        chain.start(head);
+        let mut outcome = Ok(());
         let mut table = self.table;
         let mut index = head;
         let mut nested = false;
-        for _ in 0..self.table.entries.min(MAX_SIZE) {
+        let mut left = self.table.entries.min(MAX_SIZE);
+        loop {
             let descriptor = table.get(index)?;
             let flags = DescriptorFlags::from_bits_truncate(descriptor.flags.get());
             if flags.contains(DescriptorFlags::INDIRECT) {
+                // At most once, so the walk stays bounded.
                 if nested || !self.indirect || flags.contains(DescriptorFlags::NEXT) {
                     return Err(Fault::Indirect);
                 }
@@ -56,16 +64,17 @@ impl Rules {
                 (nested, index) = (true, 0);
                 continue;
             }
-            let added = self.buffer(&descriptor).and_then(|buffer| {
-                chain.push(buffer, flags.contains(DescriptorFlags::WRITE))
-            });
-            error = error.or(added.err());
+            left = left.checked_sub(1).ok_or(Fault::TooLong)?;
+            let writable = flags.contains(DescriptorFlags::WRITE);
+            let added = self
+                .buffer(&descriptor)
+                .and_then(|buffer| chain.push(buffer, writable));
+            outcome = outcome.and(added);
             if !flags.contains(DescriptorFlags::NEXT) {
-                return Ok(error.map_or(Ok(chain), Err));
+                return Ok(outcome);
             }
             index = descriptor.next.get();
         }
-        Err(Fault::TooLong)
     }
 
     fn buffer(&self, descriptor: &Descriptor) -> Result<Region<Rw>, ChainError> {
