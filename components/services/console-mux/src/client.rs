@@ -9,9 +9,9 @@ use crate::screen::NAME_BYTES;
 /// Bytes taken from a client's ring at a time.
 const CHUNK: usize = 64;
 
-/// Bytes a client gets handled per turn: enough for a line, and a bound for those that print
-/// nothing (backspaces).
-const TURN_LIMIT: usize = 4 * LINE_BYTES;
+/// Bytes a client gets handled per turn: at least a line, of which at most every second byte (line
+/// feeds after carriage returns) does not show.
+const TURN_LIMIT: usize = 2 * LINE_BYTES;
 
 /// A client's name as it stands on its label.
 pub(crate) type Name = heapless::String<NAME_BYTES>;

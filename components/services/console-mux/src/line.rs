@@ -3,7 +3,9 @@
 //!
 //! A client's bytes are untrusted: with escape sequences it could move the cursor over another
 //! client's line or print a label that is not its own. So everything but printable text and tabs
-//! is made visible (`^[` for ESC), and a line never exceeds [`LINE_BYTES`].
+//! is made visible (`^[` for ESC), and a line never exceeds [`LINE_BYTES`]. No byte but the line
+//! feed of a `\r\n` vanishes, so a client that keeps the multiplexer busy keeps the UART busy, and
+//! waits for it.
 
 /// Longest line, in bytes after escaping; a longer one is cut into several.
 pub const LINE_BYTES: usize = 160;
@@ -95,9 +97,6 @@ impl Line {
                 self.append(&[byte]);
             }
             0x80..=0xff => self.append(b"?"),
-            0x08 => {
-                let _ = self.text.pop();
-            }
             0x7f => self.append(b"^?"),
             control => self.append(&[b'^', control | 0x40]),
         }

@@ -18,8 +18,9 @@ pub const MAX_CLIENTS: usize = 9;
 /// Keys handled per activation.
 const KEY_LIMIT: usize = 256;
 
-/// Rounds of one turn per client and activation. The UART's ring usually ends them earlier.
-const ROUND_LIMIT: usize = 32;
+/// Rounds of one turn per client and activation. Each but the last few prints at least a label, so
+/// that the UART's ring of a page is full long before.
+const ROUND_LIMIT: usize = 4096;
 
 /// Name on the multiplexer's own label.
 const OWN_NAME: &[u8] = b"console";
@@ -91,8 +92,9 @@ impl Component for ConsoleMux {
                 ));
             };
             let client = Client::new(name, Stream::open(setup, name)?);
-            mux.add(client)
-                .map_err(|_| SetupError::invalid("client", "there are more than nine"))?;
+            if !mux.add(client) {
+                return Err(SetupError::invalid("client", "there are more than nine"));
+            }
         }
         let focus = setup.value_or("focus", 1)?;
         let focus = usize::try_from(focus).unwrap_or(usize::MAX);
@@ -120,17 +122,16 @@ impl ConsoleMux {
         }
     }
 
-    /// Adds a client; the first one gets the focus.
-    ///
-    /// # Errors
-    ///
-    /// The client, where there are [`MAX_CLIENTS`] already.
-    pub fn add(&mut self, client: Client) -> Result<(), Client> {
-        self.clients.push(client)?;
+    /// Adds a client; the first one gets the focus. `false` where there are [`MAX_CLIENTS`] already.
+    #[must_use]
+    pub fn add(&mut self, client: Client) -> bool {
+        if self.clients.push(client).is_err() {
+            return false;
+        }
         let focus = self.keyboard.focus();
         self.keyboard = Keyboard::new(self.clients.len());
         self.keyboard.set_focus(focus);
-        Ok(())
+        true
     }
 
     /// What was counted so far, besides each stream's counters.
@@ -260,8 +261,8 @@ impl ConsoleMux {
         outcome
     }
 
-    /// Prints until nobody has anything, the UART's ring is full, or the activation is over, and
-    /// arranges to be woken for the rest.
+    /// Prints until nobody has anything or the UART's ring is full, and arranges to be woken for the
+    /// rest.
     fn print(&mut self) {
         for _ in 0..ROUND_LIMIT {
             let turn = match self.round() {
@@ -277,9 +278,8 @@ impl ConsoleMux {
                 return;
             }
         }
-        // Too much for one activation: go on when the driver has sent all of this. If nothing was
-        // printed (a client that only erases), that client's next bytes wake the multiplexer.
-        let _ = self.wait();
+        // As much as that only fits where the driver sends at the same time, on another core. Go on
+        // when it has sent all of it.
         let _ = self.uart.wait_for_room(usize::MAX);
     }
 

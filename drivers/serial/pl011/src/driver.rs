@@ -151,10 +151,13 @@ impl<D: Device> Driver<D> {
     fn pump(&mut self, kernel: &mut impl Notify) {
         self.receive();
         let mut more = self.send();
-        if !more && self.stream.wait_for_bytes() {
-            // Bytes arrived while going to sleep. Another round is enough: if it leaves some, the
-            // transmit interrupt or, with the ring empty again, the armed wake-up follows.
-            more = self.send() || self.stream.wait_for_bytes();
+        // Bytes may arrive while going to sleep. Each round then sends some, until the FIFO is full
+        // and its interrupt takes over.
+        for _ in 0..SEND_LIMIT {
+            if more || !self.stream.wait_for_bytes() {
+                break;
+            }
+            more = self.send();
         }
         self.device.listen_for_room(more);
         self.stream.flush(kernel);

@@ -229,7 +229,6 @@ fn the_real_registers_are_set_up_and_masked_as_asked() {
     assert!(!uart.start(Speed { baud: 0, clock: 1 }));
     uart.listen_for_room(true);
     uart.clear();
-    drop(uart);
     assert_eq!(
         (memory[0x24 / 4], memory[0x28 / 4]),
         (1, 5),
