@@ -145,11 +145,23 @@ unsafe fn load_bytes(from: NonNull<u8>, into: &mut [u8]) {
 ///
 /// As [`from_shared`], and `from` is a multiple of eight.
 unsafe fn load_words(from: NonNull<u8>, into: &mut [u8]) {
+    let len = into.len();
+    let load = |at: usize| {
+        // SAFETY: the word lies below `into.len()`; `from` is aligned and so is each word.
+        unsafe { atomic_word(from.add(at * WORD)) }.load(Ordering::Relaxed)
+    };
+    // With strict alignment, a word store needs the proof that the private side is aligned too.
+    // SAFETY: every bit pattern is a valid u64, and a u64 is valid as bytes.
+    let (_, words, _) = unsafe { into.align_to_mut::<u64>() };
+    if words.len() * WORD == len {
+        for (at, word) in words.iter_mut().enumerate() {
+            *word = load(at);
+        }
+        return;
+    }
     let (words, _) = into.as_chunks_mut::<WORD>();
     for (at, word) in words.iter_mut().enumerate() {
-        // SAFETY: the word lies below `into.len()`; `from` is aligned and so is each word.
-        let value = unsafe { atomic_word(from.add(at * WORD)) }.load(Ordering::Relaxed);
-        *word = value.to_ne_bytes();
+        *word = load(at).to_ne_bytes();
     }
 }
 
@@ -167,11 +179,21 @@ unsafe fn store_bytes(from: &[u8], to: NonNull<u8>) {
 ///
 /// As [`to_shared`], and `to` is a multiple of eight.
 unsafe fn store_words(from: &[u8], to: NonNull<u8>) {
+    let store = |at: usize, word: u64| {
+        // SAFETY: the word lies below `from.len()`; `to` is aligned and so is each word.
+        unsafe { atomic_word(to.add(at * WORD)) }.store(word, Ordering::Relaxed);
+    };
+    // SAFETY: every bit pattern is a valid u64.
+    let (_, words, _) = unsafe { from.align_to::<u64>() };
+    if words.len() * WORD == from.len() {
+        for (at, word) in words.iter().enumerate() {
+            store(at, *word);
+        }
+        return;
+    }
     let (words, _) = from.as_chunks::<WORD>();
     for (at, word) in words.iter().enumerate() {
-        // SAFETY: the word lies below `from.len()`; `to` is aligned and so is each word.
-        let cell = unsafe { atomic_word(to.add(at * WORD)) };
-        cell.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+        store(at, u64::from_ne_bytes(*word));
     }
 }
 
