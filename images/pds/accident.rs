@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The faults that safe Rust cannot commit.
-#![expect(unsafe_code, reason = "UNSAFETY: faults on purpose; the kernel stops this domain")]
+#![expect(
+    unsafe_code,
+    reason = "UNSAFETY: faults on purpose; the kernel stops this domain"
+)]
 
 use core::arch::asm;
 
@@ -8,7 +11,7 @@ use demo::{Accident, Kind};
 
 /// The CPU this domain runs on.
 #[derive(Debug, Default)]
-pub struct Cpu;
+pub(crate) struct Cpu;
 
 impl Accident for Cpu {
     fn happen(&mut self, kind: Kind) {
