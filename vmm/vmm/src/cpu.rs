@@ -3,6 +3,7 @@
 
 use arm::psci::mpidr;
 use arm::regs::{CONTEXT_WORDS, Frame, PC, SPSR, X0};
+use bus::Slot;
 use pd::{KernelError, Vcpu, VcpuReg};
 use units::{ChildId, VcpuId};
 
@@ -50,6 +51,8 @@ pub(crate) enum Run {
     Running,
     /// Held at a `wfi` until an interrupt, or until its timer is due at the tick.
     Waiting(Option<u64>),
+    /// Held behind a store until the device is no longer busy.
+    Stalled(Slot),
 }
 
 /// One vCPU.
@@ -123,7 +126,7 @@ impl CpuSet {
     pub(crate) fn earliest(&self) -> Option<u64> {
         let due = |cpu: &Cpu| match cpu.run {
             Run::Waiting(deadline) => deadline,
-            Run::Off | Run::Running => None,
+            Run::Off | Run::Running | Run::Stalled(_) => None,
         };
         self.cpus.iter().flatten().filter_map(due).min()
     }

@@ -3,27 +3,19 @@
 
 use core::fmt;
 
-use arm::data_abort::{DataAbort, Transfer};
 use arm::esr::Exception;
 use arm::exception::{Entry, Kind};
-use arm::psci::Outcome;
-use arm::regs::{PC, SPSR, X0, count_for};
-use arm::smccc::{self, NOT_SUPPORTED};
+use arm::regs::{PC, SPSR, count_for};
 use arm::sysreg::{self, SysregAccess};
 use arm::timer::{Due, VTIMER_INTID, due};
-use bus::{Access, Device};
-use guest::machine::{GICD, GICD_SIZE};
-use pd::{Fault, FaultKind, FaultReply, KernelError, UnknownSyscall, VcpuReg, VmFault};
+use bus::{Device, Slot};
+use pd::{Fault, FaultKind, FaultReply, KernelError, VcpuReg, VmFault};
 use units::VcpuId;
 
-use crate::machine::{Guest, Model};
+use crate::machine::Model;
 use crate::stats::Count;
 use crate::vmm::{GuestKernel, Vmm};
 
-/// Words of the context that a call by `smc` reads: up to `x3`.
-const CALL_WORDS: usize = X0 + 4;
-/// Words that it writes back: up to `x0`.
-const RESULT_WORDS: usize = X0 + 1;
 /// Words that an exception entry changes: up to the saved program status.
 const ENTRY_WORDS: usize = SPSR + 1;
 /// Fetch aborts in a row after which a guest is not going to recover: its vectors are not there.
@@ -47,6 +39,13 @@ pub(crate) enum Step {
     Wait {
         /// When its timer is due.
         deadline: Option<u64>,
+    },
+    /// It is held until `device` is no longer busy, to go on at `pc`.
+    Stall {
+        /// The new program counter.
+        pc: u64,
+        /// What it waits for.
+        device: Slot,
     },
     /// It stops.
     CpuOff,
@@ -133,108 +132,6 @@ impl<M: Device, L> Vmm<M, L> {
         }
     }
 
-    /// A load or store outside memory.
-    fn data_abort<K>(
-        &mut self,
-        kernel: &mut K,
-        index: usize,
-        fault: VmFault,
-    ) -> Result<Step, KernelError>
-    where
-        K: GuestKernel,
-        M: Model<K>,
-    {
-        match DataAbort::decode(fault.syndrome) {
-            DataAbort::Store(store) => self.store(kernel, index, fault, store),
-            DataAbort::Load(load) => self.load(kernel, index, fault, load),
-            DataAbort::Opaque { write } => {
-                self.stats.count(Count::Aborted);
-                self.raise(kernel, index, Kind::ExternalAbort { write })
-            }
-        }
-    }
-
-    fn store<K>(
-        &mut self,
-        kernel: &mut K,
-        index: usize,
-        fault: VmFault,
-        store: Transfer,
-    ) -> Result<Step, KernelError>
-    where
-        K: GuestKernel,
-        M: Model<K>,
-    {
-        self.stats.count(Count::Store);
-        self.read_frame(kernel, index, count_for(store.rt))?;
-        let value = self.frame.gpr(store.rt) & store.width.mask();
-        let access = Guest {
-            cpu: index,
-            gpa: fault.address,
-            width: store.width,
-        };
-        let taken = match distributor(access) {
-            Some(access) => Ok(self.vgic.write(access, value).is_ok()),
-            None => self.machine.write(kernel, &mut self.vgic, access, value),
-        };
-        match taken {
-            Ok(taken) => {
-                if !taken {
-                    self.stats.count(Count::Ignored);
-                }
-                Ok(Step::Advance {
-                    pc: fault.ip.wrapping_add(4),
-                })
-            }
-            Err(_) => {
-                self.stats.count(Count::Aborted);
-                self.raise(kernel, index, Kind::ExternalAbort { write: true })
-            }
-        }
-    }
-
-    fn load<K>(
-        &mut self,
-        kernel: &mut K,
-        index: usize,
-        fault: VmFault,
-        load: Transfer,
-    ) -> Result<Step, KernelError>
-    where
-        K: GuestKernel,
-        M: Model<K>,
-    {
-        self.stats.count(Count::Load);
-        let access = Guest {
-            cpu: index,
-            gpa: fault.address,
-            width: load.width,
-        };
-        let loaded = match distributor(access) {
-            Some(access) => {
-                let value = self.vgic.read(access);
-                Ok((value.unwrap_or(0), value.is_ok()))
-            }
-            None => self.machine.read(kernel, &mut self.vgic, access),
-        };
-        let Ok((value, supplied)) = loaded else {
-            self.stats.count(Count::Aborted);
-            return self.raise(kernel, index, Kind::ExternalAbort { write: false });
-        };
-        if !supplied {
-            self.stats.count(Count::Ignored);
-        }
-        let pc = fault.ip.wrapping_add(4);
-        let count = count_for(load.rt);
-        if count == 0 {
-            return Ok(Step::Advance { pc });
-        }
-        self.read_frame(kernel, index, count)?;
-        self.frame.set(PC, pc);
-        self.frame.set_gpr(load.rt, load.extend(value));
-        Ok(Step::Write)
-    }
-
     /// A fetch from where there is no memory.
     fn fetch_abort<K: GuestKernel>(
         &mut self,
@@ -299,7 +196,7 @@ impl<M: Device, L> Vmm<M, L> {
     }
 
     /// When the virtual timer of vCPU `index` interrupts it.
-    fn timer_due<K: GuestKernel>(
+    pub(crate) fn timer_due<K: GuestKernel>(
         &mut self,
         kernel: &mut K,
         index: usize,
@@ -313,121 +210,6 @@ impl<M: Device, L> Vmm<M, L> {
         let control = kernel.vcpu_read_reg(id, VcpuReg::CntvCtlEl0)?;
         let compare = kernel.vcpu_read_reg(id, VcpuReg::CntvCvalEl0)?;
         Ok(due(control, compare, kernel.now()))
-    }
-
-    /// A call to firmware by `smc`.
-    fn call<K: GuestKernel>(
-        &mut self,
-        kernel: &mut K,
-        index: usize,
-        immediate: u16,
-    ) -> Result<Step, KernelError> {
-        self.stats.count(Count::Smc);
-        self.read_frame(kernel, index, CALL_WORDS)?;
-        let args = [0, 1, 2, 3].map(|register| self.frame.gpr(register));
-        let outcome = if immediate == 0 {
-            smccc::call(&mut self.psci, index, &args)
-        } else {
-            // SMCCC 2.9: other immediates are reserved.
-            Outcome::Return(NOT_SUPPORTED)
-        };
-        self.frame.truncate(RESULT_WORDS);
-        self.frame.set(PC, self.frame.get(PC).wrapping_add(4));
-        self.frame.set(X0, 0);
-        Ok(match outcome {
-            Outcome::Return(value) => {
-                self.frame.set(X0, value);
-                Step::Write
-            }
-            Outcome::Standby => self.standby(kernel, index)?,
-            Outcome::CpuOff => Step::CpuOff,
-            Outcome::CpuOn {
-                cpu,
-                entry,
-                context,
-            } => {
-                self.cpu_on(kernel, cpu, entry, context)?;
-                Step::Write
-            }
-            Outcome::SystemOff => Step::PowerOff,
-            Outcome::SystemReset => Step::Reset,
-        })
-    }
-
-    /// `CPU_SUSPEND`: as `wfi`, but the call is over before the wait, so waking only resumes.
-    fn standby<K: GuestKernel>(
-        &mut self,
-        kernel: &mut K,
-        index: usize,
-    ) -> Result<Step, KernelError> {
-        if self.vgic.in_flight(index) || !self.wake.is_available() {
-            return Ok(Step::Write);
-        }
-        let deadline = match self.timer_due(kernel, index)? {
-            Due::Now => return Ok(Step::Write),
-            Due::Never => None,
-            Due::At(tick) => Some(tick),
-        };
-        let id = self.id(index)?;
-        kernel.vcpu_write_registers(id, self.frame.words(), false)?;
-        Ok(Step::Wait { deadline })
-    }
-
-    /// `CPU_ON` of vCPU `index`, which PSCI has found to be off.
-    fn cpu_on<K: GuestKernel>(
-        &mut self,
-        kernel: &mut K,
-        index: usize,
-        entry: u64,
-        context: u64,
-    ) -> Result<(), KernelError> {
-        self.vgic.cpu_on(index);
-        self.inject(kernel, index);
-        let cpu = self.cpus.get_mut(index);
-        let cpu = cpu.ok_or(KernelError::IllegalOperation)?;
-        cpu.start(kernel, index, entry, context)
-    }
-
-    /// `hvc` with a number that is no system call of seL4: the same calls as by `smc`. Guests are
-    /// told to use `smc`, since numbers that are system calls never arrive here.
-    fn hypercall<K: GuestKernel>(
-        &mut self,
-        kernel: &mut K,
-        index: usize,
-        call: UnknownSyscall,
-    ) -> Result<Step, KernelError> {
-        self.stats.count(Count::Hvc);
-        let [a, b, c, d, ..] = call.registers;
-        Ok(match smccc::call(&mut self.psci, index, &[a, b, c, d]) {
-            Outcome::Return(value) => Step::Answer(call.advance(&[value])),
-            // Allowed to end at once.
-            Outcome::Standby => Step::Answer(call.advance(&[smccc::SUCCESS])),
-            Outcome::CpuOff => Step::CpuOff,
-            Outcome::CpuOn {
-                cpu,
-                entry,
-                context,
-            } => {
-                self.cpu_on(kernel, cpu, entry, context)?;
-                Step::Answer(call.advance(&[smccc::SUCCESS]))
-            }
-            Outcome::SystemOff => Step::PowerOff,
-            Outcome::SystemReset => Step::Reset,
-        })
-    }
-
-    /// `hvc` with the number of a system call that failed in the vCPU's empty capability space.
-    fn stray_hypercall<K: GuestKernel>(
-        &mut self,
-        kernel: &mut K,
-        id: VcpuId,
-    ) -> Result<Step, KernelError> {
-        self.stats.count(Count::Hvc);
-        self.frame.resize(RESULT_WORDS);
-        kernel.vcpu_read_registers(id, self.frame.words_mut())?;
-        self.frame.set(PC, self.frame.get(PC).wrapping_add(4));
-        self.frame.set(X0, NOT_SUPPORTED);
-        Ok(Step::Write)
     }
 
     /// `msr` or `mrs` of a trapped register.
@@ -483,7 +265,7 @@ impl<M: Device, L> Vmm<M, L> {
     }
 
     /// Makes the guest take an exception at EL1 instead of going on.
-    fn raise<K: GuestKernel>(
+    pub(crate) fn raise<K: GuestKernel>(
         &mut self,
         kernel: &mut K,
         index: usize,
@@ -502,7 +284,7 @@ impl<M: Device, L> Vmm<M, L> {
     }
 
     /// Fetches the first `count` registers of vCPU `index`; none if that is zero.
-    fn read_frame<K: GuestKernel>(
+    pub(crate) fn read_frame<K: GuestKernel>(
         &mut self,
         kernel: &mut K,
         index: usize,
@@ -517,19 +299,8 @@ impl<M: Device, L> Vmm<M, L> {
     }
 
     /// The kernel's name of vCPU `index`.
-    fn id(&mut self, index: usize) -> Result<VcpuId, KernelError> {
+    pub(crate) fn id(&mut self, index: usize) -> Result<VcpuId, KernelError> {
         let cpu = self.cpus.get_mut(index);
         cpu.map(|cpu| cpu.id).ok_or(KernelError::IllegalOperation)
     }
-}
-
-/// The access as one of the distributor, if it falls into its window.
-fn distributor(access: Guest) -> Option<Access> {
-    let offset = access.gpa.wrapping_sub(GICD.get());
-    let inside = offset < GICD_SIZE;
-    inside.then_some(Access {
-        offset,
-        width: access.width,
-        vcpu: access.cpu,
-    })
 }

@@ -22,10 +22,14 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+mod calls;
+mod config;
 mod cpu;
 mod exit;
 mod lifecycle;
 mod machine;
+mod mmio;
+mod peripheral;
 mod report;
 mod stats;
 #[cfg(test)]
@@ -33,10 +37,12 @@ mod tests;
 mod vmm;
 mod wake;
 
+pub use config::{GuestVmm, Images};
 pub use cpu::CpuSet;
 pub use exit::Crash;
 pub use lifecycle::{Lifecycle, State};
-pub use machine::{Machine, Model};
+pub use machine::{MAX_DEVICES, Machine, Model};
+pub use peripheral::{Peripheral, Rtc, Uart, Virtio};
 pub use stats::{Count, Stats};
 pub use vmm::{GuestKernel, Loader, Vmm};
 pub use wake::Wake;

@@ -6,15 +6,15 @@ use units::{ChannelId, ChannelSet};
 use vgic::Vgic;
 
 /// Most devices of a guest beside its interrupt controller.
-const MAX_DEVICES: usize = 40;
+pub const MAX_DEVICES: usize = 12;
 
 /// A device with what ties it to other PDs.
 ///
 /// The device itself stays a pure register model; what moves its data to and from peers is called
-/// at the three moments when there may be some.
+/// at the moments when there may be some.
 pub trait Model<K>: Device {
-    /// The guest has accessed the device, or a peer it listens to has notified: exchange data, and
-    /// notify peers that wait for some. Bounded work.
+    /// The guest has accessed the device, or a peer it listens to has notified, or the guest is
+    /// about to start: exchange data, and notify peers that wait for some. Bounded work.
     fn serve(&mut self, kernel: &mut K);
 
     /// Whether `channel` leads to a peer of this device.
@@ -23,8 +23,20 @@ pub trait Model<K>: Device {
         false
     }
 
-    /// The guest is reset.
-    fn reset(&mut self, kernel: &mut K);
+    /// For a device with a notion of time ([`Machine::attach_clock`]): takes the present time, and
+    /// answers the tick at which its interrupt output will change by itself.
+    fn tick(&mut self, kernel: &mut K) -> Option<u64> {
+        let _ = kernel;
+        None
+    }
+
+    /// Whether a peer must let go of the guest's memory before the guest may go on.
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    /// The guest is reset. [`Model::serve`] follows.
+    fn reset(&mut self);
 }
 
 /// The devices of a guest.
@@ -32,6 +44,28 @@ pub struct Machine<M> {
     bus: Bus<M, MAX_DEVICES>,
     /// Interrupt of each device, by slot.
     intids: [u16; MAX_DEVICES],
+    /// The device with a notion of time, and its window.
+    clock: Option<(Window, Slot)>,
+    /// When its interrupt output changes by itself.
+    alarm: Option<u64>,
+}
+
+/// One access of a guest.
+#[derive(Clone, Copy)]
+pub(crate) struct Guest {
+    pub(crate) cpu: usize,
+    pub(crate) gpa: u64,
+    pub(crate) width: Width,
+}
+
+/// What became of an access that was not aborted.
+pub(crate) struct Done {
+    /// What a load yields.
+    pub(crate) value: u64,
+    /// Whether a register took the access.
+    pub(crate) taken: bool,
+    /// The device that made the vCPU wait.
+    pub(crate) busy: Option<Slot>,
 }
 
 impl<M: Device> Machine<M> {
@@ -41,6 +75,8 @@ impl<M: Device> Machine<M> {
         Self {
             bus: Bus::new(policy),
             intids: [0; MAX_DEVICES],
+            clock: None,
+            alarm: None,
         }
     }
 
@@ -48,12 +84,23 @@ impl<M: Device> Machine<M> {
     ///
     /// # Errors
     /// See [`MapError`].
-    pub fn attach(&mut self, window: Window, model: M, intid: u16) -> Result<(), MapError> {
+    pub fn attach(&mut self, window: Window, model: M, intid: u16) -> Result<Slot, MapError> {
         let slot = self.bus.insert(window, model)?;
         if let Some(wire) = self.intids.get_mut(slot.index()) {
             *wire = intid;
         }
-        Ok(())
+        Ok(slot)
+    }
+
+    /// As [`Machine::attach`], for the one device with a notion of time: it is told the time before
+    /// every access. A second one takes the place of the first in that.
+    ///
+    /// # Errors
+    /// See [`MapError`].
+    pub fn attach_clock(&mut self, window: Window, model: M, intid: u16) -> Result<Slot, MapError> {
+        let slot = self.attach(window, model, intid)?;
+        self.clock = Some((window, slot));
+        Ok(slot)
     }
 
     /// The devices in the order in which they were attached.
@@ -61,40 +108,39 @@ impl<M: Device> Machine<M> {
         self.bus.devices_mut().map(|(_, model)| model)
     }
 
-    /// A load of vCPU `cpu`. Yields its value, and whether a register supplied it.
-    pub(crate) fn read<K>(
-        &mut self,
-        kernel: &mut K,
-        vgic: &mut Vgic,
-        access: Guest,
-    ) -> Result<(u64, bool), Abort>
-    where
-        M: Model<K>,
-    {
-        let done = self.bus.read(access.gpa, access.width, access.cpu)?;
-        if let Some(slot) = done.slot {
-            self.settle(kernel, vgic, slot);
-        }
-        Ok((done.value, done.ignored.is_none()))
+    /// When the clock's interrupt output changes by itself.
+    pub(crate) const fn alarm(&self) -> Option<u64> {
+        self.alarm
     }
 
-    /// A store of vCPU `cpu`. Yields whether a register took it.
-    pub(crate) fn write<K>(
+    /// A load, or a store of `value`, of the guest.
+    pub(crate) fn access<K>(
         &mut self,
         kernel: &mut K,
         vgic: &mut Vgic,
         access: Guest,
-        value: u64,
-    ) -> Result<bool, Abort>
+        value: Option<u64>,
+    ) -> Result<Done, Abort>
     where
         M: Model<K>,
     {
-        let (gpa, width) = (access.gpa, access.width);
-        let done = self.bus.write(gpa, width, access.cpu, value)?;
-        if let Some(slot) = done.slot {
-            self.settle(kernel, vgic, slot);
+        let Guest { cpu, gpa, width } = access;
+        if let Some((window, slot)) = self.clock
+            && gpa.wrapping_sub(window.base) < window.size
+            && let Some(model) = self.bus.device_mut(slot)
+        {
+            model.tick(kernel);
         }
-        Ok(done.ignored.is_none())
+        let done = match value {
+            Some(value) => self.bus.write(gpa, width, cpu, value)?,
+            None => self.bus.read(gpa, width, cpu)?,
+        };
+        let busy = done.slot.filter(|slot| self.serve(kernel, vgic, *slot));
+        Ok(Done {
+            value: done.value,
+            taken: done.ignored.is_none(),
+            busy,
+        })
     }
 
     /// Peers have notified. Yields the channels that no device listens to.
@@ -111,9 +157,11 @@ impl<M: Device> Machine<M> {
         let intids = &self.intids;
         for (slot, model) in self.bus.devices_mut() {
             let mut mine = false;
-            for channel in channels.iter().filter(|channel| model.listens_to(*channel)) {
-                stray.remove(channel);
-                mine = true;
+            for channel in channels {
+                if model.listens_to(channel) {
+                    stray.remove(channel);
+                    mine = true;
+                }
             }
             if mine {
                 model.serve(kernel);
@@ -123,25 +171,61 @@ impl<M: Device> Machine<M> {
         stray
     }
 
-    /// Resets every device. The interrupt controller is to be reset after it.
-    pub(crate) fn reset<K>(&mut self, kernel: &mut K)
+    /// Time has passed: the clock may have something to say.
+    pub(crate) fn tick<K>(&mut self, kernel: &mut K, vgic: &mut Vgic)
+    where
+        M: Model<K>,
+    {
+        if let Some((_, slot)) = self.clock {
+            self.serve(kernel, vgic, slot);
+        }
+    }
+
+    /// Resets every device.
+    pub(crate) fn reset<K>(&mut self)
     where
         M: Model<K>,
     {
         for (_, model) in self.bus.devices_mut() {
-            model.reset(kernel);
+            model.reset();
         }
     }
 
-    /// Lets a device that was accessed exchange its data, and samples its interrupt.
-    fn settle<K>(&mut self, kernel: &mut K, vgic: &mut Vgic, slot: Slot)
+    /// Lets every device exchange what it has. Whether none keeps the guest from starting.
+    pub(crate) fn settle<K>(&mut self, kernel: &mut K) -> bool
     where
         M: Model<K>,
     {
-        if let Some(model) = self.bus.device_mut(slot) {
+        let mut ready = true;
+        for (_, model) in self.bus.devices_mut() {
             model.serve(kernel);
-            drive(vgic, &self.intids, slot, model);
+            ready &= !model.is_busy();
         }
+        ready
+    }
+
+    /// Whether the device at `slot` makes vCPUs wait.
+    pub(crate) fn is_busy<K>(&self, slot: Slot) -> bool
+    where
+        M: Model<K>,
+    {
+        self.bus.device(slot).is_some_and(Model::is_busy)
+    }
+
+    /// Lets a device exchange its data, samples its interrupt, and tells whether it is busy.
+    fn serve<K>(&mut self, kernel: &mut K, vgic: &mut Vgic, slot: Slot) -> bool
+    where
+        M: Model<K>,
+    {
+        let Some(model) = self.bus.device_mut(slot) else {
+            return false;
+        };
+        model.serve(kernel);
+        if self.clock.is_some_and(|(_, clock)| clock == slot) {
+            self.alarm = model.tick(kernel);
+        }
+        drive(vgic, &self.intids, slot, model);
+        model.is_busy()
     }
 }
 
@@ -149,12 +233,4 @@ impl<M: Device> Machine<M> {
 fn drive<M: Device>(vgic: &mut Vgic, intids: &[u16; MAX_DEVICES], slot: Slot, model: &M) {
     let intid = intids.get(slot.index()).copied().unwrap_or(0);
     vgic.set_level(0, intid, model.irq().is_high());
-}
-
-/// One access of a guest.
-#[derive(Clone, Copy)]
-pub(crate) struct Guest {
-    pub(crate) cpu: usize,
-    pub(crate) gpa: u64,
-    pub(crate) width: Width,
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A scripted guest on a fake kernel: what becomes of each exit, and in how many kernel calls.
 
+mod config;
 mod fake;
 
 use fake::*;
@@ -191,6 +192,60 @@ fn wfi_does_not_block_when_something_is_due() {
     guest.wfi(0);
     assert_eq!(guest.ops(), [Op::Read(1), Op::Write(1, true)], "in service");
     assert_eq!(guest.pc(0), pc + 4);
+}
+
+#[test]
+fn a_device_that_is_busy_holds_the_vcpu_behind_its_store() {
+    let mut guest = Guest::new(2);
+    guest.enable_interrupts();
+    let pc = guest.pc(0);
+    guest.probe().busy = true;
+    guest.store(0, DEVICE, 0);
+    assert_eq!(guest.ops(), [Op::Read(5), Op::Write(1, false)]);
+    assert_eq!((guest.pc(0), guest.runs(0)), (pc + 4, false));
+    guest.notify(DEVICE_CHANNEL);
+    guest.probe().raised_by_peer = true;
+    guest.notify(DEVICE_CHANNEL);
+    assert_eq!(guest.ops(), [Op::Inject(33)], "an interrupt does not help");
+    guest.probe().busy = false;
+    guest.notify(DEVICE_CHANNEL);
+    assert_eq!(guest.ops(), [Op::Resume]);
+    guest.check();
+}
+
+#[test]
+fn a_reset_waits_for_backends_to_let_go_of_the_memory() {
+    let mut guest = Guest::new(1);
+    guest.probe().busy = true;
+    guest.smc(0, [0x8400_0009, 0, 0, 0]);
+    assert_eq!(guest.vmm.state(), State::Resetting);
+    assert_eq!(guest.vmm.loader().loads, 1, "memory is not touched yet");
+    guest.notify(DEVICE_CHANNEL);
+    guest.check();
+    assert_eq!(guest.vmm.state(), State::Resetting);
+    guest.probe().busy = false;
+    guest.notify(DEVICE_CHANNEL);
+    assert_eq!(guest.vmm.state(), State::Running);
+    assert_eq!(guest.vmm.loader().loads, 2);
+    guest.check();
+}
+
+#[test]
+fn a_clock_is_told_the_time_and_wakes_by_itself() {
+    let mut guest = Guest::new(1);
+    guest.enable_interrupts();
+    guest.probe().alarm = Some(3000);
+    guest.load(0, DEVICE);
+    assert_eq!(guest.probe().ticks, 2, "before and after");
+    assert!(guest.ops().contains(&Op::Timer(3000)));
+    guest.kernel.threads[0].regs[VcpuReg::CntvCtlEl0 as usize] = 0;
+    guest.wfi(0);
+    guest.ops();
+    guest.probe().raised_by_peer = true;
+    guest.probe().alarm = None;
+    guest.kernel.now = 3000;
+    guest.notify(TIMER_CHANNEL);
+    assert_eq!(guest.ops(), [Op::Inject(33), Op::Resume]);
 }
 
 #[test]
@@ -449,6 +504,7 @@ enum Event {
     Eoi(usize, u64),
     Notify(u64),
     Raise,
+    Busy(bool),
     Time(u64),
 }
 
@@ -473,6 +529,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (cpu, 0_u64..5).prop_map(|(cpu, lr)| Event::Eoi(cpu, lr)),
         3 => (0_u64..8).prop_map(Event::Notify),
         2 => Just(Event::Raise),
+        1 => any::<bool>().prop_map(Event::Busy),
         1 => (0_u64..100).prop_map(Event::Time),
     ]
 }
@@ -500,6 +557,7 @@ fn apply(guest: &mut Guest, event: &Event) {
         }
         Event::Notify(id) => guest.notify(*id),
         Event::Raise => guest.probe().raised_by_peer = true,
+        Event::Busy(busy) => guest.probe().busy = *busy,
         Event::Time(ticks) => guest.kernel.now += ticks,
         _ => {}
     }
@@ -535,4 +593,29 @@ proptest! {
             apply(&mut guest, event);
         }
     }
+}
+
+#[test]
+fn lifecycle_steps() {
+    use State::*;
+    let all = [Created, Verified, Refused, Running, Resetting, Off, Crashed];
+    let allowed: Vec<_> = all
+        .into_iter()
+        .flat_map(|from| all.map(|to| (from, to)))
+        .filter(|(from, to)| from.may_become(*to))
+        .collect();
+    let expected = [
+        (Created, Verified),
+        (Created, Refused),
+        (Verified, Refused),
+        (Verified, Running),
+        (Running, Resetting),
+        (Running, Off),
+        (Running, Crashed),
+        (Resetting, Verified),
+        (Resetting, Refused),
+        (Off, Resetting),
+        (Crashed, Resetting),
+    ];
+    assert_eq!(allowed, expected);
 }

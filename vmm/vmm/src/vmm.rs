@@ -93,7 +93,8 @@ impl<M: bus::Device, L> Vmm<M, L> {
         &self.loader
     }
 
-    /// Starts the guest from its pristine images, whatever it was doing. Refused after a refusal.
+    /// Starts the guest from its pristine images, whatever it was doing: at once, or when the last
+    /// backend has let go of its memory. Has no effect after a refusal.
     pub fn reset<K>(&mut self, kernel: &mut K)
     where
         K: GuestKernel,
@@ -104,10 +105,23 @@ impl<M: bus::Device, L> Vmm<M, L> {
             return;
         }
         self.stop_cpus(kernel);
-        self.machine.reset(kernel);
+        self.machine.reset();
         self.vgic.reset();
         self.psci.reset();
-        self.start(kernel);
+        self.start_if_ready(kernel);
+    }
+
+    /// Starts the guest unless some device still has its memory, or it has been started.
+    fn start_if_ready<K>(&mut self, kernel: &mut K)
+    where
+        K: GuestKernel,
+        M: Model<K>,
+        L: Loader<K>,
+    {
+        let waits = matches!(self.state(), State::Created | State::Resetting);
+        if waits && self.machine.settle(kernel) {
+            self.start(kernel);
+        }
     }
 
     /// Verifies, loads, and starts vCPU 0.
@@ -178,19 +192,32 @@ impl<M: bus::Device, L> Vmm<M, L> {
     }
 
     /// Does what is left to do at the end of an activation: interrupts go into list registers,
-    /// vCPUs that got one leave their `wfi`, and the alarm is set for those that wait. `current` is
-    /// the vCPU whose fault is being answered; whether that one is to go on is the result.
-    fn settle<K: GuestKernel>(&mut self, kernel: &mut K, current: Option<usize>) -> bool {
-        let mut attention = self.vgic.attention();
+    /// vCPUs that got one leave their `wfi`, those whose device is done go on, and the alarm is set.
+    /// `current` is the vCPU whose fault is being answered; whether its wait is over already is the
+    /// result.
+    fn settle<K>(&mut self, kernel: &mut K, current: Option<usize>) -> bool
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
         let mut goes_on = false;
+        let mut attention = self.vgic.attention();
         while attention != 0 {
             let index = attention.trailing_zeros() as usize;
             attention &= attention - 1;
-            if self.inject(kernel, index) {
-                goes_on |= self.wake_up(kernel, index, current);
+            if self.inject(kernel, index) && matches!(self.cpus.run(index), Run::Waiting(_)) {
+                goes_on |= self.go_on(kernel, index, current);
             }
         }
-        if let Some(deadline) = self.cpus.earliest()
+        for index in 0..self.cpus.len() {
+            if let Run::Stalled(device) = self.cpus.run(index)
+                && !self.machine.is_busy(device)
+            {
+                goes_on |= self.go_on(kernel, index, current);
+            }
+        }
+        let clock = self.machine.alarm();
+        if let Some(deadline) = self.cpus.earliest().into_iter().chain(clock).min()
             && self.wake.arm(kernel, deadline)
         {
             self.stats.count(Count::Armed);
@@ -198,15 +225,12 @@ impl<M: bus::Device, L> Vmm<M, L> {
         goes_on
     }
 
-    /// Ends the wait of vCPU `index`, if it waits. Its `wfi` is executed again, and falls through
-    /// because of what woke it. Whether that is `current`, to be answered by the caller.
-    fn wake_up<K: Vcpu>(&mut self, kernel: &mut K, index: usize, current: Option<usize>) -> bool {
+    /// Ends the wait of vCPU `index`. One that waits in `wfi` executes that again, and falls through
+    /// because of what woke it. Whether it is `current`, to be answered by the caller.
+    fn go_on<K: Vcpu>(&mut self, kernel: &mut K, index: usize, current: Option<usize>) -> bool {
         let Some(cpu) = self.cpus.get_mut(index) else {
             return false;
         };
-        if !matches!(cpu.run, Run::Waiting(_)) {
-            return false;
-        }
         self.stats.count(Count::Woken);
         cpu.run = Run::Running;
         if current == Some(index) {
@@ -218,14 +242,35 @@ impl<M: bus::Device, L> Vmm<M, L> {
     }
 
     /// The alarm has fired: vCPUs whose timer is due run, and take its interrupt by themselves.
-    fn alarm<K: GuestKernel>(&mut self, kernel: &mut K) {
+    fn alarm<K>(&mut self, kernel: &mut K)
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
         self.wake.fired();
+        self.machine.tick(kernel, &mut self.vgic);
         let now = kernel.now();
         for index in 0..self.cpus.len() {
             let run = self.cpus.run(index);
             if matches!(run, Run::Waiting(Some(deadline)) if deadline <= now) {
-                self.wake_up(kernel, index, None);
+                self.go_on(kernel, index, None);
             }
+        }
+    }
+
+    /// Holds vCPU `index`, unless what it waits for is there by the end of this activation.
+    fn hold<K>(&mut self, kernel: &mut K, index: usize, run: Run) -> FaultReply
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
+        if let Some(cpu) = self.cpus.get_mut(index) {
+            cpu.run = run;
+        }
+        if self.settle(kernel, Some(index)) {
+            FaultReply::Resume
+        } else {
+            FaultReply::Hold
         }
     }
 
@@ -253,14 +298,11 @@ impl<M: bus::Device, L> Vmm<M, L> {
                 self.settle(kernel, Some(index));
                 self.resume(kernel, index, None)
             }
-            Step::Wait { deadline } => {
-                if let Some(cpu) = self.cpus.get_mut(index) {
-                    cpu.run = Run::Waiting(deadline);
-                }
-                if self.settle(kernel, Some(index)) {
-                    FaultReply::Resume
-                } else {
-                    FaultReply::Hold
+            Step::Wait { deadline } => self.hold(kernel, index, Run::Waiting(deadline)),
+            Step::Stall { pc, device } => {
+                match self.write_registers(kernel, index, Some(pc), false) {
+                    Ok(()) => self.hold(kernel, index, Run::Stalled(device)),
+                    Err(error) => self.crash(kernel, index, Crash::Kernel(error)),
                 }
             }
             Step::CpuOff => {
@@ -278,10 +320,7 @@ impl<M: bus::Device, L> Vmm<M, L> {
                 self.reset(kernel);
                 FaultReply::Hold
             }
-            Step::Crash(crash) => {
-                self.crash(kernel, index, crash);
-                FaultReply::Hold
-            }
+            Step::Crash(crash) => self.crash(kernel, index, crash),
         }
     }
 
@@ -293,17 +332,24 @@ impl<M: bus::Device, L> Vmm<M, L> {
         index: usize,
         pc: Option<u64>,
     ) -> FaultReply {
-        let Some(id) = self.cpus.get_mut(index).map(|cpu| cpu.id) else {
-            return FaultReply::Hold;
-        };
-        let written = match pc {
-            Some(pc) => kernel.vcpu_write_registers(id, &[pc], true),
-            None => kernel.vcpu_write_registers(id, self.frame.words(), true),
-        };
-        if let Err(error) = written {
-            self.crash(kernel, index, Crash::Kernel(error));
+        match self.write_registers(kernel, index, pc, true) {
+            Ok(()) => FaultReply::Hold,
+            Err(error) => self.crash(kernel, index, Crash::Kernel(error)),
         }
-        FaultReply::Hold
+    }
+
+    fn write_registers<K: Vcpu>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        pc: Option<u64>,
+        resume: bool,
+    ) -> Result<(), KernelError> {
+        let id = self.id(index)?;
+        match pc {
+            Some(pc) => kernel.vcpu_write_registers(id, &[pc], resume),
+            None => kernel.vcpu_write_registers(id, self.frame.words(), resume),
+        }
     }
 
     /// vCPU `index` has switched itself off.
@@ -322,11 +368,12 @@ impl<M: bus::Device, L> Vmm<M, L> {
         }
     }
 
-    /// Stops the guest for good.
-    fn crash<K: GuestKernel>(&mut self, kernel: &mut K, index: usize, crash: Crash) {
+    /// Stops the guest until its owner resets it.
+    fn crash<K: GuestKernel>(&mut self, kernel: &mut K, index: usize, crash: Crash) -> FaultReply {
         self.stop_cpus(kernel);
         self.lifecycle.advance(State::Crashed);
         report::line(kernel, format_args!("guest stopped: vCPU {index}: {crash}"));
+        FaultReply::Hold
     }
 }
 
@@ -337,7 +384,7 @@ where
     L: Loader<K>,
 {
     fn init(&mut self, kernel: &mut K) {
-        self.start(kernel);
+        self.start_if_ready(kernel);
     }
 
     fn notified(&mut self, kernel: &mut K, channels: ChannelSet) {
@@ -356,6 +403,8 @@ where
         }
         if self.lifecycle.is_running() {
             self.settle(kernel, None);
+        } else {
+            self.start_if_ready(kernel);
         }
     }
 

@@ -195,6 +195,9 @@ pub(super) struct Probe {
     pub(super) level: bool,
     pub(super) raised_by_peer: bool,
     pub(super) resets: u32,
+    pub(super) ticks: u32,
+    pub(super) busy: bool,
+    pub(super) alarm: Option<u64>,
     kick: bool,
 }
 
@@ -238,9 +241,19 @@ impl<K: Notify> Model<K> for Probe {
         ch == channel(DEVICE_CHANNEL)
     }
 
-    fn reset(&mut self, _: &mut K) {
+    fn tick(&mut self, _: &mut K) -> Option<u64> {
+        self.ticks += 1;
+        self.alarm
+    }
+
+    fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    fn reset(&mut self) {
         *self = Self {
             resets: self.resets + 1,
+            busy: self.busy,
             ..Self::default()
         };
     }
@@ -302,7 +315,7 @@ impl Guest {
             size: 0x1000,
         };
         machine
-            .attach(window, Probe::default(), DEVICE_INTID)
+            .attach_clock(window, Probe::default(), DEVICE_INTID)
             .unwrap();
         let wake = Wake::new(Some(channel(TIMER_CHANNEL)));
         let images = Images { loads: 0, good };
