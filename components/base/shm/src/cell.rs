@@ -10,21 +10,37 @@ use crate::region::{Access, Ro, Rw};
 
 /// A scalar that the machine loads and stores in one access: `u8`, `u16`, `u32`, `u64`.
 pub trait Scalar: sealed::Sealed + Copy + fmt::Debug + 'static {
-    /// Loads from `at`.
+    /// Loads from `at`, relaxed.
     ///
     /// # Safety
     ///
     /// `at` is aligned, readable, and accessed only atomically by this program.
     #[doc(hidden)]
-    unsafe fn load(at: NonNull<Self>, ordering: Ordering) -> Self;
+    unsafe fn load(at: NonNull<Self>) -> Self;
 
-    /// Stores to `at`.
+    /// Loads from `at` with acquire.
+    ///
+    /// # Safety
+    ///
+    /// As [`Scalar::load`].
+    #[doc(hidden)]
+    unsafe fn load_acquire(at: NonNull<Self>) -> Self;
+
+    /// Stores to `at`, relaxed.
     ///
     /// # Safety
     ///
     /// `at` is aligned, writable, and accessed only atomically by this program.
     #[doc(hidden)]
-    unsafe fn store(at: NonNull<Self>, value: Self, ordering: Ordering);
+    unsafe fn store(at: NonNull<Self>, value: Self);
+
+    /// Stores to `at` with release.
+    ///
+    /// # Safety
+    ///
+    /// As [`Scalar::store`].
+    #[doc(hidden)]
+    unsafe fn store_release(at: NonNull<Self>, value: Self);
 }
 
 mod sealed {
@@ -37,14 +53,28 @@ macro_rules! scalar {
         impl sealed::Sealed for $int {}
 
         impl Scalar for $int {
-            unsafe fn load(at: NonNull<Self>, ordering: Ordering) -> Self {
+            #[inline]
+            unsafe fn load(at: NonNull<Self>) -> Self {
                 // SAFETY: the caller vouches for alignment, mapping and atomic-only access.
-                unsafe { <$atomic>::from_ptr(at.as_ptr()) }.load(ordering)
+                unsafe { <$atomic>::from_ptr(at.as_ptr()) }.load(Ordering::Relaxed)
             }
 
-            unsafe fn store(at: NonNull<Self>, value: Self, ordering: Ordering) {
-                // SAFETY: the caller vouches for alignment, mapping and atomic-only access.
-                unsafe { <$atomic>::from_ptr(at.as_ptr()) }.store(value, ordering);
+            #[inline]
+            unsafe fn load_acquire(at: NonNull<Self>) -> Self {
+                // SAFETY: as above.
+                unsafe { <$atomic>::from_ptr(at.as_ptr()) }.load(Ordering::Acquire)
+            }
+
+            #[inline]
+            unsafe fn store(at: NonNull<Self>, value: Self) {
+                // SAFETY: as above.
+                unsafe { <$atomic>::from_ptr(at.as_ptr()) }.store(value, Ordering::Relaxed);
+            }
+
+            #[inline]
+            unsafe fn store_release(at: NonNull<Self>, value: Self) {
+                // SAFETY: as above.
+                unsafe { <$atomic>::from_ptr(at.as_ptr()) }.store(value, Ordering::Release);
             }
         }
     )*};
@@ -101,14 +131,14 @@ impl<T: Scalar, A: Access> Cell<T, A> {
     #[must_use]
     pub fn load(&self) -> T {
         // SAFETY: aligned and mapped since construction; accesses are atomic only.
-        unsafe { T::load(self.at, Ordering::Relaxed) }
+        unsafe { T::load(self.at) }
     }
 
     /// Loads the value; what the peer wrote before its matching release is visible afterwards.
     #[must_use]
     pub fn load_acquire(&self) -> T {
         // SAFETY: as in `load`.
-        unsafe { T::load(self.at, Ordering::Acquire) }
+        unsafe { T::load_acquire(self.at) }
     }
 
     /// The same scalar without the right to write.
@@ -125,12 +155,12 @@ impl<T: Scalar> Cell<T, Rw> {
     /// Stores a value, relaxed.
     pub fn store(&self, value: T) {
         // SAFETY: aligned, mapped and writable since construction; accesses are atomic only.
-        unsafe { T::store(self.at, value, Ordering::Relaxed) };
+        unsafe { T::store(self.at, value) };
     }
 
     /// Stores a value; everything written before is visible to whoever loads it with acquire.
     pub fn store_release(&self, value: T) {
         // SAFETY: as in `store`.
-        unsafe { T::store(self.at, value, Ordering::Release) };
+        unsafe { T::store_release(self.at, value) };
     }
 }

@@ -56,11 +56,13 @@ impl ByteProducer {
         let wanted = clamp(from.len(), self.tx.capacity());
         let count = self.tx.free(wanted)?.min(wanted);
         let (first, rest) = split(self.tx.slot(), count, self.tx.capacity());
-        let (head, tail) = from.split_at(first);
+        // In bounds by construction; should it ever not be, nothing written is the safe answer.
+        let Some((head, tail)) = from.split_at_checked(first) else {
+            return Ok(0);
+        };
         let tail = tail.get(..rest).unwrap_or_default();
         let head_written = self.bytes.copy_out(self.tx.slot() as usize, head);
         let tail_written = self.bytes.copy_out(0, tail);
-        // In bounds by construction; should it ever not be, nothing written is the safe answer.
         if head_written.and(tail_written).is_err() {
             return Ok(0);
         }
@@ -126,11 +128,13 @@ impl ByteConsumer {
         let wanted = clamp(into.len(), self.rx.capacity());
         let count = self.rx.available(wanted)?.min(wanted);
         let (first, rest) = split(self.rx.slot(), count, self.rx.capacity());
-        let (head, tail) = into.split_at_mut(first);
+        // In bounds by construction; should it ever not be, nothing read is the safe answer.
+        let Some((head, tail)) = into.split_at_mut_checked(first) else {
+            return Ok(0);
+        };
         let tail = tail.get_mut(..rest).unwrap_or_default();
         let head_read = self.bytes.copy_in(self.rx.slot() as usize, head);
         let tail_read = self.bytes.copy_in(0, tail);
-        // In bounds by construction; should it ever not be, nothing read is the safe answer.
         if head_read.and(tail_read).is_err() {
             return Ok(0);
         }

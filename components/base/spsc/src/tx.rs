@@ -93,7 +93,7 @@ impl Tx {
 
     /// Asks to be woken when `wanted` slots (1 to capacity) are free.
     pub(crate) fn arm(&mut self, wanted: u32) -> Result<Armed, PeerFault> {
-        let wanted = wanted.clamp(1, self.capacity);
+        let wanted = wanted.min(self.capacity).max(1);
         // Passed exactly when the read index reaches `write + wanted - capacity`.
         let at = self
             .write
