@@ -54,7 +54,16 @@ fn read_entry(element: Element<'_, '_>, out: &mut Diagnostics) -> Option<RecordE
     };
     element.expect_attributes(known, out);
     let role = element.required_text("role", out);
-    let target = match element.name() {
+    let target = read_target(element, out)?;
+    Some(RecordEntry {
+        span: element.span(),
+        role,
+        target,
+    })
+}
+
+fn read_target(element: Element<'_, '_>, out: &mut Diagnostics) -> Option<RecordTarget> {
+    Some(match element.name() {
         "region" => RecordTarget::Region {
             mr: element.required_text("mr", out),
         },
@@ -80,10 +89,5 @@ fn read_entry(element: Element<'_, '_>, out: &mut Diagnostics) -> Option<RecordE
         _ => RecordTarget::Text {
             value: element.required_text("value", out),
         },
-    };
-    Some(RecordEntry {
-        span: element.span(),
-        role,
-        target,
     })
 }

@@ -70,9 +70,18 @@ pub static MULTICORE: Rule = Rule {
     fix: "remove <domains> or use a configuration without smp-",
 };
 
+/// Virtual machines stay in domain 0, whatever the domain of their monitor.
+pub static GUEST: Rule = Rule {
+    id: "domain-vm",
+    severity: Severity::Warning,
+    law: "With <domains>, virtual machines run in domain 0 only",
+    why: "Microkit 2.3.0 gives their threads no domain, so they run in domain 0 and not when their monitor does",
+    fix: "give domain 0 time in the schedule, or do without a domain schedule",
+};
+
 /// The rules of this group.
 pub(super) static RULES: &[&Rule] = &[
-    &ORDER, &ID, &TOO_MANY, &DURATION, &SCHEDULE, &ASSIGNED, &MULTICORE,
+    &ORDER, &ID, &TOO_MANY, &DURATION, &SCHEDULE, &ASSIGNED, &MULTICORE, &GUEST,
 ];
 
 /// Applies this group.
@@ -97,6 +106,7 @@ pub(super) fn check(cx: &mut Context<'_>) {
             cx.out
                 .push(Diagnostic::new(&MULTICORE, domains.span, message));
         }
+        guests(cx);
         unique_ids(cx, domains);
         schedule(cx, domains);
     }
@@ -144,6 +154,20 @@ fn schedule(cx: &mut Context<'_>, domains: &Domains) {
         if last.is_none_or(|last| last >= MAX_SCHEDULE) {
             let message = format!("index_shift {} with {length} entries", shift.value);
             cx.out.push(Diagnostic::new(&SCHEDULE, shift.span, message));
+        }
+    }
+}
+
+fn guests(cx: &mut Context<'_>) {
+    for pd in &cx.system.pds {
+        let outside = pd.domain.as_ref().filter(|_| pd.virtual_machine.is_some());
+        if let (Some(domain), Some(vm)) = (outside, &pd.virtual_machine) {
+            let message = format!(
+                "`{}` does not run in domain `{}`",
+                vm.name.value, domain.value
+            );
+            let item = Diagnostic::new(&GUEST, vm.name.span, message);
+            cx.out.push(item.also(domain.span, "its monitor’s domain"));
         }
     }
 }

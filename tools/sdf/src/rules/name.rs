@@ -69,12 +69,22 @@ pub(super) fn check(cx: &mut Context<'_>) {
     );
     let domains = system.domains.iter().flat_map(|d| &d.domains);
     unique(cx, "domain", domains.map(|domain| &domain.name));
-    for name in system
+    spelling(cx, system);
+    references(cx, system);
+}
+
+/// Rules about the names of protection domains and virtual machines themselves.
+fn spelling(cx: &mut Context<'_>, system: &System) {
+    let vms = system
+        .pds
+        .iter()
+        .filter_map(|pd| pd.virtual_machine.as_ref());
+    let names = system
         .pds
         .iter()
         .map(|pd| &pd.name)
-        .chain(vms().map(|vm| &vm.name))
-    {
+        .chain(vms.map(|vm| &vm.name));
+    for name in names {
         if cx.given(name) && !(1..=63).contains(&name.len()) {
             let message = format!("a name of {} bytes", name.len());
             cx.out.push(Diagnostic::new(&LENGTH, name.span, message));
@@ -87,7 +97,6 @@ pub(super) fn check(cx: &mut Context<'_>) {
             "`monitor` is taken",
         ));
     }
-    references(cx, system);
 }
 
 /// Reports every name of `kind` that was used before.

@@ -3,7 +3,7 @@
 
 use super::{Context, Rule, Severity};
 use crate::diag::Diagnostic;
-use crate::lower::{place, resolve};
+use crate::lower::{place, resolve_all};
 
 /// Roles have 1 to 32 bytes of printable ASCII.
 pub static ROLE: Rule = Rule {
@@ -39,7 +39,6 @@ pub(super) static RULES: &[&Rule] = &[&ROLE, &TARGET, &SPACE];
 pub(super) fn check(cx: &mut Context<'_>) {
     for (index, pd) in cx.system.pds.iter().enumerate() {
         let Some(record) = &pd.record else { continue };
-        let mut entries = Vec::new();
         for entry in &record.entries {
             if let Err(error) = record::Role::new(&entry.role)
                 && cx.given(&entry.role)
@@ -48,11 +47,8 @@ pub(super) fn check(cx: &mut Context<'_>) {
                 cx.out
                     .push(Diagnostic::new(&ROLE, entry.role.span, message));
             }
-            match resolve(cx.system, index, entry, cx.files) {
-                Ok(resolved) => entries.push((entry.role.value.clone(), resolved)),
-                Err(item) => cx.out.push(*item),
-            }
         }
+        let entries = resolve_all(cx.system, index, record, cx.files, cx.out);
         if let Err(item) = place(cx.system, pd, &entries, cx.files) {
             cx.out.push(*item);
         }
