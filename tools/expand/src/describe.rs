@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What a guest has, for its device tree.
 
+use crate::role;
 use guest::Span;
 use guest::machine::{MAX_VCPUS, RAM_BASE, VIRTIO_SLOTS};
 use sdf::Files;
@@ -33,7 +34,7 @@ pub(crate) fn machine(
         vcpus,
         cpu: CPU.to_owned(),
         gic: dtb::Gic::V2,
-        uart: true,
+        uart: has_role(pd, role::CONSOLE),
         rtc: true,
         virtio: virtio_slots(pd),
         bootargs: guest.cmdline.as_ref().map(|text| text.value.clone()),
@@ -57,6 +58,11 @@ fn ram_size(system: &System, pd: &ProtectionDomain, files: &dyn Files) -> Result
         .ok_or_else(|| "the guest's RAM has no known size".to_owned())
 }
 
+fn has_role(pd: &ProtectionDomain, role: &str) -> bool {
+    let mut entries = pd.record.iter().flat_map(|record| &record.entries);
+    entries.any(|entry| *entry.role == role)
+}
+
 /// The slots whose device the record speaks of: entries with a role such as `virtio0.…`.
 fn virtio_slots(pd: &ProtectionDomain) -> Vec<u32> {
     let entries = pd.record.iter().flat_map(|record| &record.entries);
@@ -68,6 +74,6 @@ fn virtio_slots(pd: &ProtectionDomain) -> Vec<u32> {
 
 fn slot(role: &str) -> Option<u32> {
     let (name, _) = role.split_once('.')?;
-    let slot = name.strip_prefix("virtio")?.parse().ok()?;
+    let slot = name.strip_prefix(role::VIRTIO)?.parse().ok()?;
     (slot < VIRTIO_SLOTS).then_some(slot)
 }

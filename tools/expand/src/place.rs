@@ -17,10 +17,9 @@ const IMAGES_FROM: u64 = 0x1000_0000;
 const PAGE: u64 = 0x1000;
 const LARGE_PAGE: u64 = 0x20_0000;
 
-/// A guest whose parts have their places.
+/// What the tool makes for a guest whose parts have their places.
 pub(crate) struct Parts {
     pub(crate) dtb: Vec<u8>,
-    pub(crate) placement: Placement,
 }
 
 /// Places everything and generates the final device tree.
@@ -42,7 +41,6 @@ pub(crate) fn parts(mut machine: dtb::Guest, images: &Images) -> Result<Parts, S
     machine.initrd = placement.initrd;
     Ok(Parts {
         dtb: dtb::build(&machine).map_err(text)?,
-        placement,
     })
 }
 
@@ -181,7 +179,7 @@ fn read_only(region: &str, vaddr: u64, guest: &Guest) -> Map {
     }
 }
 
-/// The entries about lengths, places and digests.
+/// The entries about sizes and digests.
 pub(crate) fn entries(guest: &Guest, images: &Images, parts: &Parts) -> Vec<RecordEntry> {
     let spanned = |text: String| Spanned::new(text, guest.span);
     let entry = |role: String, target| RecordEntry {
@@ -189,35 +187,18 @@ pub(crate) fn entries(guest: &Guest, images: &Images, parts: &Parts) -> Vec<Reco
         role: spanned(role),
         target,
     };
-    let value = |role: String, number: u64| {
-        entry(
-            role,
-            RecordTarget::Value {
-                value: Spanned::new(number, guest.span),
-            },
-        )
-    };
-    let placement = &parts.placement;
-    let spans = [
-        (role::IMAGE, Some(placement.image)),
-        (role::DTB, Some(placement.dtb)),
-        (role::INITRD, placement.initrd),
-    ];
-    let mut all = vec![value(role::ENTRY.to_owned(), placement.entry.get())];
+    let mut all = Vec::new();
     for part in pristine("", guest, images, parts) {
-        let name = part.role;
-        all.push(value(format!("{name}{}", role::LEN), len(part.bytes)));
-        let digest = entry(
+        let (name, size) = (part.role, Spanned::new(len(part.bytes), guest.span));
+        all.push(entry(
+            format!("{name}{}", role::SIZE),
+            RecordTarget::Value { value: size },
+        ));
+        let value = spanned(hex(part.bytes));
+        all.push(entry(
             format!("{name}{}", role::SHA256),
-            RecordTarget::Text {
-                value: spanned(hex(part.bytes)),
-            },
-        );
-        all.push(digest);
-        if let Some((_, Some(span))) = spans.iter().find(|(role, _)| *role == name) {
-            all.push(value(format!("{name}{}", role::BASE), span.base().get()));
-            all.push(value(format!("{name}{}", role::SIZE), span.size()));
-        }
+            RecordTarget::Text { value },
+        ));
     }
     all
 }
