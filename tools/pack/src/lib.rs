@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod dev;
+#[cfg(test)]
+mod made;
 mod overlay;
 mod patch_file;
 mod prepare;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use host::output::{self, Stage};
 use host::provision::{self, Need};
 use host::{Failure, Outcome};
-use pack::{PackError, Prepared, names, sel4};
+use pack::{PackError, Prepared, dev, names, sel4};
 use sdf::{Board, SearchPath, System};
 
 use crate::cli::{BuildArgs, Config, Format};
@@ -135,7 +135,23 @@ impl Build<'_> {
                 let (board, config) = (self.file.board.name.as_str(), self.config.name());
                 sel4::build(ui, &sel4::Target { sdk, board, config }, prepared, stage)
             }
-            Kernel::Dev => Err(Failure::environment("the packer is not there yet").into()),
+            Kernel::Dev => {
+                let kernel = programs.kernel()?;
+                let target = dev::Target {
+                    kernel: &kernel,
+                    board: &self.file.board,
+                    config: self.capdl(),
+                };
+                Ok(dev::write(&target, prepared, stage)?)
+            }
+        }
+    }
+
+    fn capdl(&self) -> capdl::Config {
+        match self.config {
+            Config::Debug => capdl::Config::Debug,
+            Config::Release => capdl::Config::Release,
+            Config::Benchmark => capdl::Config::Benchmark,
         }
     }
 

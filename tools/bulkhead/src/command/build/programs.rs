@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use capdl::Elf;
 use host::job::Ran;
 use host::provision::Need;
 use host::ui::elapsed;
@@ -41,10 +42,13 @@ impl Programs {
     }
 
     /// The development kernel.
-    pub(super) fn kernel(&self) -> Outcome<&Path> {
-        self.kernel
-            .as_deref()
-            .ok_or_else(|| Failure::environment("no development kernel was built"))
+    pub(super) fn kernel(&self) -> Outcome<Elf> {
+        let Some(path) = &self.kernel else {
+            return Err(Failure::environment("no development kernel was built"));
+        };
+        let bytes = fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+        Elf::parse(&bytes, None)
+            .map_err(|e| Failure::environment(format!("{}: {e}", path.display())))
     }
 }
 
