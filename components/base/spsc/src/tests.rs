@@ -2,7 +2,8 @@
 //! Tests: pinned layout, model, hostile peers, restarts, two threads.
 
 use std::collections::VecDeque;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::vec::Vec;
 
@@ -397,6 +398,51 @@ fn two_threads_exchange_everything_without_lost_wake_ups() {
         signals <= armings + 1,
         "{signals} signals for {armings} armings"
     );
+}
+
+/// Store buffering: without the full fence, both sides may miss each other.
+#[test]
+fn arming_and_publishing_at_once_never_miss_each_other() {
+    const ROUNDS: u32 = 100_000;
+    let (_, mut producer, mut consumer) = ring(1);
+    let turn = Arc::new(AtomicU32::new(0));
+    let missed = Arc::new(AtomicU32::new(0));
+    let meet = |turn: &AtomicU32, goal: u32| {
+        turn.fetch_add(1, Ordering::AcqRel);
+        let mut spins = 0_u32;
+        while turn.load(Ordering::Acquire) < goal {
+            spins += 1;
+            // Spinning makes both arrive together; yielding helps where one core must do.
+            if spins.is_multiple_of(2000) {
+                thread::yield_now();
+            }
+        }
+    };
+    let (turn2, missed2) = (Arc::clone(&turn), Arc::clone(&missed));
+    let sender = thread::spawn(move || {
+        for round in 0..ROUNDS {
+            meet(&turn2, round * 4 + 2);
+            let wake = producer.send(&0).unwrap();
+            // Bit 0: the consumer sleeps; bit 1: it was not woken.
+            missed2.fetch_or(u32::from(!wake.is_needed()) << 1, Ordering::AcqRel);
+            meet(&turn2, round * 4 + 4);
+        }
+    });
+    for round in 0..ROUNDS {
+        missed.store(0, Ordering::Release);
+        meet(&turn, round * 4 + 2);
+        let armed = consumer.arm().unwrap();
+        missed.fetch_or(u32::from(armed == Armed::Sleep), Ordering::AcqRel);
+        meet(&turn, round * 4 + 4);
+        assert_ne!(
+            missed.load(Ordering::Acquire),
+            3,
+            "lost wake-up in round {round}"
+        );
+        assert!(pop(&mut consumer).is_some());
+        let _ = consumer.release();
+    }
+    sender.join().unwrap();
 }
 
 /// Steps of the model test.
