@@ -4,6 +4,7 @@
 use crate::elf::{Elf, Segment};
 use crate::rules;
 use sdf::model::{ProtectionDomain, System};
+use sdf::rules::Rule;
 use sdf::{Diagnostic, Diagnostics, FileError, Files, Spanned};
 
 /// The programs of a system.
@@ -91,26 +92,7 @@ fn check(
     };
     let loaded: Vec<&Segment> = elf.segments.iter().filter(|s| s.mem_size > 0).collect();
     for segment in &loaded {
-        let at = format!("at {:#x}", segment.vaddr);
-        if segment.write && segment.execute {
-            report(
-                &rules::WX,
-                format!("has a writable and executable segment {at}"),
-            );
-        }
-        if !segment.read {
-            report(
-                &rules::PERMS,
-                format!("has a segment without read permission {at}"),
-            );
-        }
-        if segment.pages().1 > pd.map_limit() {
-            let limit = pd.map_limit();
-            report(
-                &rules::RANGE,
-                format!("has a segment {at} that reaches beyond {limit:#x}"),
-            );
-        }
+        one(segment, pd.map_limit(), &mut report);
     }
     let mut pages: Vec<(u64, u64)> = loaded.iter().map(|segment| segment.pages()).collect();
     pages.sort_unstable();
@@ -124,14 +106,37 @@ fn check(
             );
         }
     }
-    let executable = |s: &&&Segment| s.execute && s.vaddr <= elf.entry && elf.entry < s.end();
-    if !loaded.iter().any(|s| executable(&s)) {
+    let has_code = |s: &Segment| s.execute && s.vaddr <= elf.entry && elf.entry < s.end();
+    if !loaded.iter().any(|segment| has_code(segment)) {
         report(
             &rules::ENTRY,
             format!("starts at {:#x}, where it has no code", elf.entry),
         );
     }
     overlaps(system, pd, &loaded, files, out);
+}
+
+/// Rules about one segment by itself; addresses from `limit` belong to the stack.
+fn one(segment: &Segment, limit: u64, report: &mut dyn FnMut(&'static Rule, String)) {
+    let at = format!("at {:#x}", segment.vaddr);
+    if segment.write && segment.execute {
+        report(
+            &rules::WX,
+            format!("has a writable and executable segment {at}"),
+        );
+    }
+    if !segment.read {
+        report(
+            &rules::PERMS,
+            format!("has a segment without read permission {at}"),
+        );
+    }
+    if segment.pages().1 > limit {
+        report(
+            &rules::RANGE,
+            format!("has a segment {at} that reaches beyond {limit:#x}"),
+        );
+    }
 }
 
 fn overlaps(

@@ -197,38 +197,8 @@ fn value(
 /// # Errors
 /// When the monitor lacks one of its symbols: its name.
 pub fn monitor_patches(system: &System, monitor: &Elf) -> Result<Vec<Patch>, String> {
-    let vms: Vec<&str> = system
-        .pds
-        .iter()
-        .filter_map(|pd| pd.virtual_machine.as_ref())
-        .flat_map(|vm| std::iter::repeat_n(vm.name.as_str(), vm.vcpus.len()))
-        .collect();
-    let names = |names: &mut dyn Iterator<Item = &str>| -> Vec<u8> {
-        names.flat_map(padded_name).collect()
-    };
-    let count = |count: usize| {
-        u64::try_from(count)
-            .unwrap_or_default()
-            .to_le_bytes()
-            .to_vec()
-    };
-    let stacks = system
-        .pds
-        .iter()
-        .flat_map(|pd| pd.map_limit().to_le_bytes())
-        .collect();
-    let values = [
-        ("pd_names_len", count(system.pds.len())),
-        (
-            "pd_names",
-            names(&mut system.pds.iter().map(|pd| pd.name.as_str())),
-        ),
-        ("vm_names_len", count(vms.len())),
-        ("vm_names", names(&mut vms.iter().copied())),
-        ("pd_stack_bottom_addrs", stacks),
-    ];
     let mut patches = Vec::new();
-    for (symbol, bytes) in values {
+    for (symbol, bytes) in monitor_values(system) {
         let found = monitor
             .symbol(symbol)
             .map_err(|error| format!("`{symbol}` {error}"))?;
@@ -244,4 +214,37 @@ pub fn monitor_patches(system: &System, monitor: &Elf) -> Result<Vec<Patch>, Str
         });
     }
     Ok(patches)
+}
+
+/// What the monitor is told: names, and where stacks end.
+fn monitor_values(system: &System) -> [(&'static str, Vec<u8>); 5] {
+    let pds = || system.pds.iter().map(|pd| pd.name.as_str());
+    let guests = system
+        .pds
+        .iter()
+        .filter_map(|pd| pd.virtual_machine.as_ref());
+    let vms: Vec<&str> = guests
+        .flat_map(|vm| std::iter::repeat_n(vm.name.as_str(), vm.vcpus.len()))
+        .collect();
+    let count = |count: usize| {
+        u64::try_from(count)
+            .unwrap_or_default()
+            .to_le_bytes()
+            .to_vec()
+    };
+    let stacks = system
+        .pds
+        .iter()
+        .flat_map(|pd| pd.map_limit().to_le_bytes())
+        .collect();
+    [
+        ("pd_names_len", count(system.pds.len())),
+        ("pd_names", pds().flat_map(padded_name).collect()),
+        ("vm_names_len", count(vms.len())),
+        (
+            "vm_names",
+            vms.iter().copied().flat_map(padded_name).collect(),
+        ),
+        ("pd_stack_bottom_addrs", stacks),
+    ]
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The distribution as data, in the shape of Microkit's `--capdl-json`.
 
+mod cap;
+mod content;
+
+pub use cap::{Cap, Rights, Slot};
+pub use content::{ElfContent, Fill, FillEntry, Prefill};
+
 use serde::{Serialize, Serializer};
-use std::ops::Range;
-use std::sync::Arc;
 
 /// Index of an object in [`Spec::objects`].
 pub type ObjectId = usize;
@@ -68,70 +72,6 @@ pub struct Frame {
     pub paddr: Option<u64>,
     /// What it holds at the start; the rest is zero.
     pub init: Fill,
-}
-
-/// Initial contents of a frame.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Fill {
-    /// Parts, none overlapping.
-    pub entries: Vec<FillEntry>,
-}
-
-/// Part of a frame's initial contents.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FillEntry {
-    /// Bytes of the frame.
-    pub range: Range<u64>,
-    /// Where they come from.
-    pub content: Prefill,
-}
-
-/// Where initial contents come from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Prefill {
-    /// A segment of a program, after patching.
-    Elf(ElfContent),
-    /// A file.
-    Bytes {
-        /// The whole file.
-        file: Arc<[u8]>,
-        /// The part of it.
-        range: Range<usize>,
-    },
-    /// Boot information of the kernel.
-    BootInfo {
-        /// Kind, as the initialiser spells it.
-        id: &'static str,
-        /// First byte of it.
-        offset: u64,
-    },
-}
-
-/// Part of a segment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ElfContent {
-    /// Index of the program: its protection domain's, the monitor last.
-    pub elf_id: usize,
-    /// Index among the loadable segments.
-    pub elf_seg_idx: usize,
-    /// Bytes of the segment's memory image.
-    pub elf_seg_data_range: Range<u64>,
-}
-
-impl Serialize for Prefill {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let value = match self {
-            Self::Elf(content) => serde_json::json!({ "Data": { "ElfContent": content } }),
-            Self::Bytes { file, range } => {
-                let bytes = file.get(range.clone()).unwrap_or_default();
-                serde_json::json!({ "Data": { "BytesContent": { "bytes": bytes } } })
-            }
-            Self::BootInfo { id, offset } => {
-                serde_json::json!({ "BootInfo": { "id": id, "offset": offset } })
-            }
-        };
-        value.serialize(serializer)
-    }
 }
 
 /// A page table.
@@ -228,116 +168,6 @@ pub struct ArmIrqExtra {
     pub trigger: u8,
     /// Core.
     pub target: u64,
-}
-
-/// A filled slot.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Slot {
-    /// Number of the slot.
-    pub slot: u32,
-    /// What is in it.
-    pub cap: Cap,
-}
-
-/// Rights of a capability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Rights {
-    /// Receive, or read.
-    pub read: bool,
-    /// Send, or write.
-    pub write: bool,
-    /// Send capabilities.
-    pub grant: bool,
-    /// Send a reply capability only.
-    pub grant_reply: bool,
-}
-
-/// A capability.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(
-    missing_docs,
-    reason = "kinds and fields are those of seL4 and documented there"
-)]
-pub enum Cap {
-    Endpoint {
-        object: ObjectId,
-        badge: u64,
-        rights: Rights,
-    },
-    Notification {
-        object: ObjectId,
-        badge: u64,
-        rights: Rights,
-    },
-    CNode {
-        object: ObjectId,
-        guard: u64,
-        guard_size: u8,
-    },
-    Frame {
-        object: ObjectId,
-        rights: Rights,
-        cached: bool,
-        executable: bool,
-    },
-    PageTable {
-        object: ObjectId,
-    },
-    Tcb {
-        object: ObjectId,
-    },
-    Reply {
-        object: ObjectId,
-    },
-    VCpu {
-        object: ObjectId,
-    },
-    SchedContext {
-        object: ObjectId,
-    },
-    ArmIrqHandler {
-        object: ObjectId,
-    },
-    ArmSmc {
-        object: ObjectId,
-    },
-}
-
-impl Cap {
-    /// The object it designates.
-    #[must_use]
-    pub const fn object(&self) -> ObjectId {
-        match self {
-            Self::Endpoint { object, .. }
-            | Self::Notification { object, .. }
-            | Self::CNode { object, .. }
-            | Self::Frame { object, .. }
-            | Self::PageTable { object }
-            | Self::Tcb { object }
-            | Self::Reply { object }
-            | Self::VCpu { object }
-            | Self::SchedContext { object }
-            | Self::ArmIrqHandler { object }
-            | Self::ArmSmc { object } => *object,
-        }
-    }
-
-    /// The object it designates, to be changed.
-    pub(crate) const fn object_mut(&mut self) -> &mut ObjectId {
-        match self {
-            Self::Endpoint { object, .. }
-            | Self::Notification { object, .. }
-            | Self::CNode { object, .. }
-            | Self::Frame { object, .. }
-            | Self::PageTable { object }
-            | Self::Tcb { object }
-            | Self::Reply { object }
-            | Self::VCpu { object }
-            | Self::SchedContext { object }
-            | Self::ArmIrqHandler { object }
-            | Self::ArmSmc { object } => object,
-        }
-    }
 }
 
 /// An interrupt number and its object.

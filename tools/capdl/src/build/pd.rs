@@ -2,6 +2,7 @@
 //! Objects of one protection domain.
 
 use super::{Builder, Config, PdObjects, READ_WRITE, domain_id, thread};
+use crate::elf::Elf;
 use crate::slots::{self, tcb};
 use crate::spec::{ArmIrq, ArmIrqExtra, Cap, IrqEntry, Object, ObjectId, Slot, TcbExtra};
 use crate::vspace::VSpace;
@@ -15,66 +16,47 @@ impl Builder<'_> {
         let (Some(pd), Some(elf)) = (system.pds.get(index), elfs.pds.get(index)) else {
             return;
         };
+        let (vspace, buffer) = self.address_space(index, pd, elf);
+        let fault = self.fault_cap(index, pd);
+        let mut objects = self.objects(index, pd, vspace.root);
+        let bound = bound(&objects, &vspace, buffer, fault.clone());
+        objects.tcb = self.tcb(&pd.name, &bound, self.parameters(pd, elf.entry));
+        self.spec.insert(objects.cnode, slots::FAULT, fault);
+        self.own_caps(index, pd, &objects);
+        self.parent_and_monitor(index, pd, &objects);
+        self.pds.push(objects);
+        self.virtual_machine(index, pd);
+    }
+
+    /// The address space with everything that is mapped in it, and the IPC buffer.
+    fn address_space(&mut self, index: usize, pd: &ProtectionDomain, elf: &Elf) -> (VSpace, Cap) {
         let name = &pd.name.value;
         let vspace = VSpace::new(&mut self.spec, name);
         self.program(&vspace, name, index, elf);
         pd.maps.iter().for_each(|map| self.map(&vspace, map));
         let buffer = self.ipc_buffer(name);
         vspace.map(&mut self.spec, IPC_BUFFER, PageSize::Small, buffer.clone());
-        self.stack(
-            &vspace,
-            &format!("frame_{name}_stack"),
-            pd.stack_size.value,
-            true,
-        );
+        let stack = format!("frame_{name}_stack");
+        self.stack(&vspace, &stack, pd.stack_size.value, true);
+        (vspace, buffer)
+    }
 
+    /// The objects that others refer to. The thread comes later: it refers to them.
+    fn objects(&mut self, index: usize, pd: &ProtectionDomain, vspace: ObjectId) -> PdObjects {
+        let name = &pd.name.value;
         let cnode = self.cnode(name, slots::CNODE_BITS);
-        let root = self.root_cnode(name, cnode);
         let badge = slots::SCHED_CONTEXT_BADGE + u64::try_from(index).unwrap_or_default();
-        let context = self.sched_context(name, pd.period_us.value, pd.budget_us.value, badge);
-        let fault = self.fault_cap(index, pd);
-        let notification = self.spec.add(format!("ntfn_{name}"), Object::Notification);
-        let endpoint = system
-            .needs_endpoint(index)
-            .then(|| self.spec.add(format!("ep_{name}"), Object::Endpoint));
-        let own = Cap::Notification {
-            object: notification,
-            badge: 0,
-            rights: READ_WRITE,
-        };
-        let bound = [
-            (
-                tcb::CSPACE,
-                Cap::CNode {
-                    object: root,
-                    guard: 0,
-                    guard_size: 0,
-                },
-            ),
-            (tcb::VSPACE, vspace.cap()),
-            (tcb::IPC_BUFFER, buffer),
-            (tcb::FAULT, fault.clone()),
-            (tcb::SCHED_CONTEXT, Cap::SchedContext { object: context }),
-            (tcb::NOTIFICATION, own.clone()),
-        ];
-        let thread = self.tcb(name, &bound, self.parameters(pd, elf.entry));
-        let objects = PdObjects {
-            tcb: thread,
-            vspace: vspace.root,
-            root,
+        let (period, budget) = (pd.period_us.value, pd.budget_us.value);
+        let endpoint = self.system.needs_endpoint(index);
+        PdObjects {
+            tcb: vspace,
+            vspace,
+            root: self.root_cnode(name, cnode),
             cnode,
-            notification,
-            endpoint,
-            sched_context: context,
-        };
-        let input = match endpoint {
-            Some(object) => self.endpoint_cap(object, 0),
-            None => own.clone(),
-        };
-        self.own_caps(index, pd, &objects, [input, fault]);
-        self.parent_and_monitor(index, pd, &objects, own);
-        self.pds.push(objects);
-        self.virtual_machine(index, pd);
+            notification: self.spec.add(format!("ntfn_{name}"), Object::Notification),
+            endpoint: endpoint.then(|| self.spec.add(format!("ep_{name}"), Object::Endpoint)),
+            sched_context: self.sched_context(name, period, budget, badge),
+        }
     }
 
     fn parameters(&self, pd: &ProtectionDomain, entry: u64) -> TcbExtra {
@@ -122,24 +104,18 @@ impl Builder<'_> {
         self.endpoint_cap(self.monitor_endpoint, badge)
     }
 
-    /// Fills the inner CNode.
-    fn own_caps(
-        &mut self,
-        index: usize,
-        pd: &ProtectionDomain,
-        objects: &PdObjects,
-        [input, fault]: [Cap; 2],
-    ) {
+    /// Fills the inner CNode with everything but what others decide.
+    fn own_caps(&mut self, index: usize, pd: &ProtectionDomain, objects: &PdObjects) {
         let cnode = objects.cnode;
+        let input = match objects.endpoint {
+            Some(object) => self.endpoint_cap(object, 0),
+            None => own_notification(objects),
+        };
         self.spec.insert(cnode, slots::INPUT, input);
-        self.spec.insert(cnode, slots::FAULT, fault);
-        self.spec.insert(
-            cnode,
-            slots::VSPACE,
-            Cap::PageTable {
-                object: objects.vspace,
-            },
-        );
+        let vspace = Cap::PageTable {
+            object: objects.vspace,
+        };
+        self.spec.insert(cnode, slots::VSPACE, vspace);
         let reply = self
             .spec
             .add(format!("reply_{}", pd.name.value), Object::Reply);
@@ -198,13 +174,7 @@ impl Builder<'_> {
     }
 
     /// What the parent and the monitor get of this protection domain.
-    fn parent_and_monitor(
-        &mut self,
-        index: usize,
-        pd: &ProtectionDomain,
-        objects: &PdObjects,
-        notification: Cap,
-    ) {
+    fn parent_and_monitor(&mut self, index: usize, pd: &ProtectionDomain, objects: &PdObjects) {
         let thread = Cap::Tcb {
             object: objects.tcb,
         };
@@ -219,7 +189,37 @@ impl Builder<'_> {
                 object: objects.sched_context,
             };
             self.tell_monitor(slots::MONITOR_SCHED_CONTEXTS, index, context);
+            let notification = own_notification(objects);
             self.tell_monitor(slots::MONITOR_NOTIFICATIONS, index, notification);
         }
     }
+}
+
+/// A protection domain's own notification, without badge.
+const fn own_notification(objects: &PdObjects) -> Cap {
+    Cap::Notification {
+        object: objects.notification,
+        badge: 0,
+        rights: READ_WRITE,
+    }
+}
+
+/// What a protection domain's thread is bound to.
+fn bound(objects: &PdObjects, vspace: &VSpace, buffer: Cap, fault: Cap) -> [(u32, Cap); 6] {
+    let root = Cap::CNode {
+        object: objects.root,
+        guard: 0,
+        guard_size: 0,
+    };
+    let context = Cap::SchedContext {
+        object: objects.sched_context,
+    };
+    [
+        (tcb::CSPACE, root),
+        (tcb::VSPACE, vspace.cap()),
+        (tcb::IPC_BUFFER, buffer),
+        (tcb::FAULT, fault),
+        (tcb::SCHED_CONTEXT, context),
+        (tcb::NOTIFICATION, own_notification(objects)),
+    ]
 }

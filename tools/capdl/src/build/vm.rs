@@ -32,51 +32,56 @@ impl Builder<'_> {
         let Some(monitor) = self.pds.get(index) else {
             return;
         };
-        let (monitor_cnode, endpoint) = (monitor.cnode, monitor.endpoint);
+        let (cnode, endpoint) = (monitor.cnode, monitor.endpoint);
         let id = vcpu.id.value;
         let name = format!("{}_{id}", vm.name.value);
-        let cnode = self.cnode(&name, slots::CNODE_BITS);
-        let guard_size = slots::CPTR_BITS - slots::CNODE_BITS;
-        let buffer = self.ipc_buffer(&name);
-        let badge = slots::SCHED_CONTEXT_BADGE + u64::try_from(number).unwrap_or_default();
-        let context = self.sched_context(&name, vm.period_us.value, vm.budget_us.value, badge);
         let object = self.spec.add(format!("vcpu_{name}"), Object::VCpu);
-        let mut bound = vec![
-            (
-                tcb::CSPACE,
-                Cap::CNode {
-                    object: cnode,
-                    guard: 0,
-                    guard_size,
-                },
-            ),
-            (tcb::VSPACE, vspace.cap()),
-            (tcb::IPC_BUFFER, buffer),
-            (tcb::SCHED_CONTEXT, Cap::SchedContext { object: context }),
-            (tcb::VCPU, Cap::VCpu { object }),
-        ];
+        let mut bound = self.vcpu_bound(&name, vm, number);
+        bound.push((tcb::VSPACE, vspace.cap()));
+        bound.push((tcb::VCPU, Cap::VCpu { object }));
         if let Some(endpoint) = endpoint {
             let badge = slots::FAULT_BADGE | u64::from(id);
             bound.push((tcb::FAULT, self.endpoint_cap(endpoint, badge)));
         }
-        let cpu = vcpu.cpu.unwrap_or(pd.cpu).value;
-        let extra = TcbExtra {
-            ipc_buffer_addr: 0,
-            sp: 0,
-            resume: false,
-            ..thread(0, cpu, vm.priority.value)
+        let extra = parameters(pd, vm, vcpu);
+        let thread = Cap::Tcb {
+            object: self.tcb(&name, &bound, extra),
         };
-        let thread = self.tcb(&name, &bound, extra);
-        let own = u32::from(id);
         self.spec
-            .insert(monitor_cnode, slots::VCPUS + own, Cap::VCpu { object });
-        self.spec.insert(
-            monitor_cnode,
-            slots::VM_TCBS + own,
-            Cap::Tcb { object: thread },
-        );
-        let count = usize::try_from(self.vcpus).unwrap_or_default();
-        self.tell_monitor(slots::MONITOR_VM_TCBS, count, Cap::Tcb { object: thread });
+            .insert(cnode, slots::VCPUS + u32::from(id), Cap::VCpu { object });
+        self.spec
+            .insert(cnode, slots::VM_TCBS + u32::from(id), thread.clone());
+        let made = usize::try_from(self.vcpus).unwrap_or_default();
+        self.tell_monitor(slots::MONITOR_VM_TCBS, made, thread);
         self.vcpus += 1;
+    }
+
+    /// Objects of its own that a vCPU's thread is bound to.
+    fn vcpu_bound(&mut self, name: &str, vm: &VirtualMachine, number: usize) -> Vec<(u32, Cap)> {
+        let object = self.cnode(name, slots::CNODE_BITS);
+        let guard_size = slots::CPTR_BITS - slots::CNODE_BITS;
+        let cspace = Cap::CNode {
+            object,
+            guard: 0,
+            guard_size,
+        };
+        let badge = slots::SCHED_CONTEXT_BADGE + u64::try_from(number).unwrap_or_default();
+        let object = self.sched_context(name, vm.period_us.value, vm.budget_us.value, badge);
+        vec![
+            (tcb::CSPACE, cspace),
+            (tcb::IPC_BUFFER, self.ipc_buffer(name)),
+            (tcb::SCHED_CONTEXT, Cap::SchedContext { object }),
+        ]
+    }
+}
+
+/// A vCPU's thread has neither stack nor buffer of its own and waits for its monitor.
+fn parameters(pd: &ProtectionDomain, vm: &VirtualMachine, vcpu: &Vcpu) -> TcbExtra {
+    let cpu = vcpu.cpu.unwrap_or(pd.cpu).value;
+    TcbExtra {
+        ipc_buffer_addr: 0,
+        sp: 0,
+        resume: false,
+        ..thread(0, cpu, vm.priority.value)
     }
 }
