@@ -85,6 +85,12 @@ impl Backend {
         let _ = self.answers.store_release(FAULT, code);
     }
 
+    /// The code of [`Backend::set_fault`], also that of an earlier life.
+    #[must_use]
+    pub fn fault(&self) -> u32 {
+        self.answers.load(FAULT).unwrap_or(0)
+    }
+
     /// Replaces the start of the configuration space. The transport is to be notified.
     ///
     /// # Errors
