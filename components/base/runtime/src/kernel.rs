@@ -164,6 +164,11 @@ impl<S: Syscalls> Vcpu for Kernel<S> {
         write_registers(&mut self.sys, vcpu_tcb(id), from, resume)
     }
 
+    fn vcpu_resume(&mut self, id: VcpuId) -> Result<(), KernelError> {
+        let label = self.sys.labels().tcb_resume;
+        invoke(&mut self.sys, vcpu_tcb(id), label, &[]).map(drop)
+    }
+
     fn vcpu_read_reg(&mut self, id: VcpuId, reg: VcpuReg) -> Result<u64, KernelError> {
         let label = self.sys.labels().vcpu_read_reg;
         let [value, ..] = invoke(&mut self.sys, vcpu_object(id), label, &[reg.number()])?.words;

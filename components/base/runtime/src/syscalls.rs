@@ -92,6 +92,8 @@ pub struct Labels {
     pub tcb_write_registers: u64,
     /// `TCBSuspend`
     pub tcb_suspend: u64,
+    /// `TCBResume`
+    pub tcb_resume: u64,
     /// `IRQAckIRQ`
     pub irq_ack: u64,
     /// `ARMVCPUInjectIRQ`

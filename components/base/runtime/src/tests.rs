@@ -18,6 +18,7 @@ const LABELS: Labels = Labels {
     tcb_read_registers: 2,
     tcb_write_registers: 3,
     tcb_suspend: 12,
+    tcb_resume: 13,
     irq_ack: 31,
     vcpu_inject_irq: 60,
     vcpu_read_reg: 61,
