@@ -134,9 +134,10 @@ impl<D: Device, const N: usize> Bus<D, N> {
         *place = Some(device);
         self.len += 1;
         if let Some(tail) = self.entries.get_mut(at..self.len) {
-            tail.rotate_right(1);
-            if let Some(first) = tail.first_mut() {
-                *first = entry;
+            // Everything behind it moves up by one; the last place was unused.
+            let mut carried = entry;
+            for place in tail {
+                core::mem::swap(place, &mut carried);
             }
         }
         Ok(Slot(entry.slot))
