@@ -26,6 +26,28 @@ pub fn frequency() -> u64 {
     value
 }
 
+/// Lets the EL1 physical timer fire when [`ticks`] reaches `deadline`, or turns it off.
+pub fn set_timer(deadline: Option<u64>) {
+    const ENABLE: u64 = 1;
+    let Some(deadline) = deadline else {
+        // SAFETY: turns off a timer that the system description gives to this domain alone.
+        unsafe { asm!("msr cntp_ctl_el0, xzr", "isb", options(nomem, nostack)) };
+        return;
+    };
+    // SAFETY: programs a timer that the system description gives to this domain alone; all it can
+    // do is raise that domain's interrupt.
+    unsafe {
+        asm!(
+            "msr cntp_cval_el0, {0}",
+            "msr cntp_ctl_el0, {1}",
+            "isb",
+            in(reg) deadline,
+            in(reg) ENABLE,
+            options(nomem, nostack),
+        );
+    }
+}
+
 /// Maintains caches over `range` of this domain's own virtual addresses. An address that is not
 /// mapped faults, as any access would.
 pub fn cache(op: CacheOp, range: Range<u64>) {

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use pd::{
     Cache, Call, Child, Clock, DebugOut, Deferred, DeferredSlot, Irq, KernelError, Message, Notify,
-    Vcpu, VcpuReg, VirtualIrq,
+    PhysicalTimer, Vcpu, VcpuReg, VirtualIrq,
 };
 use units::{ChannelId, ChildId, IrqId, PdVaddr, VcpuId};
 
@@ -199,6 +199,16 @@ impl<S: Syscalls> Clock for Kernel<S> {
 
     fn frequency(&self) -> u64 {
         self.sys.frequency()
+    }
+}
+
+impl<S: Syscalls> PhysicalTimer for Kernel<S> {
+    fn timer_set(&mut self, deadline: u64) {
+        self.sys.set_timer(Some(deadline));
+    }
+
+    fn timer_stop(&mut self) {
+        self.sys.set_timer(None);
     }
 }
 

@@ -66,6 +66,9 @@ pub trait Syscalls {
     fn ticks(&self) -> u64;
     /// CNTFRQ_EL0, in ticks per second.
     fn frequency(&self) -> u64;
+    /// Sets CNTP_CVAL_EL0 and turns the EL1 physical timer on, or off for `None`. Only for the domain
+    /// that owns the timer's interrupt.
+    fn set_timer(&mut self, deadline: Option<u64>);
     /// Maintains the data cache (and for [`CacheOp::Unify`] the instruction cache) over virtual
     /// addresses of this domain.
     fn cache(&mut self, op: CacheOp, range: Range<u64>);

@@ -36,6 +36,7 @@ struct Fake {
     answers: VecDeque<Received>,
     buffer: RefCell<Vec<u64>>,
     maintained: Vec<(CacheOp, Range<u64>)>,
+    timer: Option<u64>,
 }
 
 impl Fake {
@@ -80,6 +81,9 @@ impl Syscalls for Fake {
     }
     fn frequency(&self) -> u64 {
         1
+    }
+    fn set_timer(&mut self, deadline: Option<u64>) {
+        self.timer = deadline;
     }
     fn cache(&mut self, op: CacheOp, range: Range<u64>) {
         self.maintained.push((op, range));
@@ -272,4 +276,14 @@ fn invalidation_stays_within_pages_and_whole_lines() {
     assert!(kernel.sys.calls.is_empty());
     kernel.cache_clean(start, 4).unwrap();
     assert_eq!(kernel.sys.maintained, [(CacheOp::Clean, 0x1ff0..0x1ff4)]);
+}
+
+#[test]
+fn the_timer_is_set_to_a_deadline_and_stopped() {
+    use pd::PhysicalTimer;
+    let mut kernel = kernel(Identity::default());
+    kernel.timer_set(77);
+    assert_eq!(kernel.sys.timer, Some(77));
+    kernel.timer_stop();
+    assert_eq!(kernel.sys.timer, None);
 }

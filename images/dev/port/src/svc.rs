@@ -192,6 +192,10 @@ impl Syscalls for Svc {
         common::cpu::frequency()
     }
 
+    fn set_timer(&mut self, deadline: Option<u64>) {
+        common::cpu::set_timer(deadline);
+    }
+
     fn cache(&mut self, op: CacheOp, range: Range<u64>) {
         common::cpu::cache(op, range);
     }
