@@ -207,6 +207,7 @@ impl<'a, M: Machine> Kernel<'a, M> {
             monitor: Monitor {
                 endpoint: id(header.monitor_endpoint.get()),
                 tcbs: image.tcbs,
+                request: None,
             },
         };
         kernel.fill(image, debug);
@@ -250,6 +251,9 @@ impl<'a, M: Machine> Kernel<'a, M> {
 
     /// Starts the threads that the image wants started, in its order, and picks the first to run.
     pub fn start(&mut self) {
+        if self.debug() && self.monitor.endpoint.is_some() {
+            self.print(format_args!("MON|INFO: Microkit Monitor started!\n"));
+        }
         let tcbs = self.monitor.tcbs;
         let mut done = 0;
         while let Some(order) = next_order(tcbs, done) {

@@ -10,7 +10,7 @@ use crate::ids::{
 };
 use crate::machine::Machine;
 use crate::monitor::Monitor;
-use crate::object::{Endpoint, Irq, Notification, Queue, Reply, SchedContext, Tcb};
+use crate::object::{Endpoint, Irq, Notification, Queue, Reply, SchedContext, State, Tcb};
 use crate::queue::ReadyQueues;
 use crate::sched::Action;
 use crate::vcpu::Vcpu;
@@ -158,6 +158,7 @@ impl<M: Machine> Kernel<'_, M> {
 
     /// Ends every kernel entry: picks a thread and makes it ready to return to.
     pub(crate) fn leave(&mut self) {
+        self.run_monitor();
         self.schedule();
         let Some(current) = self.core.current else {
             return;
@@ -165,10 +166,10 @@ impl<M: Machine> Kernel<'_, M> {
         if self.tcbs[current].yield_to.is_some() {
             self.complete_yield_to(current);
         }
-        if self.tcbs[current].state == crate::object::State::Restart {
+        if self.tcbs[current].state == State::Restart {
             let tcb = &mut self.tcbs[current];
             tcb.context.elr = tcb.context.fault_ip;
-            tcb.state = crate::object::State::Running;
+            tcb.state = State::Running;
         }
     }
 }

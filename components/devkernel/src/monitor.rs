@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The Microkit monitor, inside the kernel, and what the kernel itself prints (sel4-abi §4.3, §10.3).
 
+use crate::cap::LookupFailure;
 use crate::context::CONTEXT_WORDS;
 use crate::fault::{Fault, FaultMessage};
 use crate::ids::{EndpointId, Id as _, TcbId};
@@ -16,6 +17,8 @@ pub(crate) struct Monitor<'a> {
     pub(crate) endpoint: Option<EndpointId>,
     /// Threads in badge order (badge − 1 = position).
     pub(crate) tcbs: &'a [devimage::Tcb],
+    /// Badge and label of a message that was sent in this kernel entry.
+    pub(crate) request: Option<(u64, u64)>,
 }
 
 impl<'a> Monitor<'a> {
@@ -132,11 +135,19 @@ impl<M: Machine> Kernel<'_, M> {
             }
             None => {
                 let label = crate::abi::MessageInfo(self.tcbs[id].context.x[1]).label();
-                self.monitor_request(mode.badge, label);
+                self.monitor.request = Some((mode.badge, label));
                 if mode.call {
                     self.set_state(id, State::Inactive);
                 }
             }
+        }
+    }
+
+    /// Answers the request of this kernel entry, once the requesting thread has finished its system call: a PD that
+    /// becomes passive keeps its scheduling context until it waits the next time (sel4-abi §4.3).
+    pub(crate) fn run_monitor(&mut self) {
+        if let Some((badge, label)) = self.monitor.request.take() {
+            self.monitor_request(badge, label);
         }
     }
 
@@ -182,12 +193,13 @@ impl<M: Machine> Kernel<'_, M> {
         let out = &mut console;
         let _ = writeln!(
             out,
-            "MON|ERROR: received message {label:#018x}  badge: {badge:#018x}  tcb cap: {:#018x}",
+            "MON|ERROR: received message {label:#010x}  badge: {badge:#018x}  tcb cap: {:#018x}",
             index.wrapping_add(10)
         );
-        let _ = writeln!(out, "MON|ERROR: faulting PD: {name}\nRegisters:");
+        let _ = writeln!(out, "MON|ERROR: faulting PD: {name}\nRegisters: ");
         for (word, register) in REGISTER_NAMES.iter().enumerate() {
-            let _ = writeln!(out, "{register} : {:#018x}", context.word(word));
+            let gap = if *register == "sp" { "" } else { " " };
+            let _ = writeln!(out, "{register}{gap}: {:#018x}", context.word(word));
         }
         let _ = describe(out, fault, &message, bottom);
     }
@@ -199,14 +211,31 @@ fn describe(
     message: &FaultMessage,
     stack_bottom: u64,
 ) -> core::fmt::Result {
+    let ip = message.words[0];
     match *fault {
-        Fault::Cap { cptr, receive, .. } => {
-            let phase = if receive { "recv" } else { "send" };
-            writeln!(
+        Fault::Cap {
+            cptr,
+            receive,
+            lookup,
+        } => {
+            write!(
                 out,
-                "MON|ERROR: CapFault: ip={:#018x}  fault_addr={cptr:#018x}  in_recv_phase={phase}  lookup_failure_type={:#x}",
-                message.words[0], message.words[3]
-            )
+                "MON|ERROR: CapFault: ip={ip:#018x}  fault_addr={cptr:#018x}"
+            )?;
+            write!(out, "  in_recv_phase={receive}  lookup_failure_type=")?;
+            match lookup {
+                LookupFailure::MissingCapability { bits_left } => {
+                    writeln!(out, "seL4_MissingCapability  bits_left={bits_left:#018x}")
+                }
+                LookupFailure::GuardMismatch {
+                    bits_left,
+                    guard_bits,
+                } => writeln!(
+                    out,
+                    "seL4_GuardMismatch  bits_left={bits_left:#018x}  guard_found={:#018x}  guard_bits_found={guard_bits:#018x}",
+                    0
+                ),
+            }
         }
         Fault::UserException { .. } => writeln!(out, "MON|ERROR: UserException"),
         Fault::Vm {
@@ -214,21 +243,13 @@ fn describe(
             prefetch,
             fsr,
         } => {
-            let kind = if prefetch {
-                "(instruction fault)"
-            } else {
-                "(data fault)"
-            };
-            writeln!(
+            let kind = if prefetch { "instruction" } else { "data" };
+            write!(
                 out,
-                "MON|ERROR: VMFault: ip={:#018x}  fault_addr={address:#018x}  fsr={fsr:#018x}  {kind}",
-                message.words[0]
+                "MON|ERROR: VMFault: ip={ip:#018x}  fault_addr={address:#018x}"
             )?;
-            let (ec, il, iss) = (fsr >> 26 & 0x3f, fsr >> 25 & 1, fsr & 0x1ff_ffff);
-            writeln!(
-                out,
-                "MON|ERROR:    ec: {ec:#010x}  il: {il}  iss: {iss:#010x}"
-            )?;
+            writeln!(out, "  fsr={fsr:#018x}  ({kind} fault)")?;
+            describe_abort(out, fsr)?;
             if address < stack_bottom && stack_bottom - address <= 0x1000 {
                 writeln!(
                     out,
@@ -237,7 +258,49 @@ fn describe(
             }
             Ok(())
         }
-        Fault::Vcpu { hsr } => writeln!(out, "MON|ERROR: VCPUFault: hsr={hsr:#018x}"),
-        _ => writeln!(out, "MON|ERROR: Unknown fault {:#x}", message.label),
+        Fault::Vcpu { hsr } => {
+            writeln!(out, "MON|ERROR: received vCPU fault with ESR: {hsr:#018x}")?;
+            writeln!(out, "MON|ERROR: Unknown vCPU fault")
+        }
+        _ => writeln!(out, "MON|ERROR: Unknown fault\n{:#018x}", message.label),
     }
+}
+
+/// Exception class and, for data aborts, the status code, in the words of the Arm architecture manual.
+fn describe_abort(out: &mut impl Write, fsr: u64) -> core::fmt::Result {
+    const DATA_ABORT: u64 = 0x24;
+    let (class, il, iss) = (fsr >> 26 & 0x3f, fsr >> 25 & 1, fsr & 0x1ff_ffff);
+    let origin = if class == DATA_ABORT {
+        "Data"
+    } else {
+        "Instruction"
+    };
+    write!(
+        out,
+        "MON|ERROR:   ec: {class:#010x}  {origin} Abort from a lower Exception level"
+    )?;
+    writeln!(out, "   il: {il}   iss: {iss:#010x}")?;
+    if class != DATA_ABORT {
+        return Ok(());
+    }
+    let status = iss & 0x3f;
+    let text = match status >> 2 {
+        0 => "address size fault",
+        1 => "translation fault",
+        2 => "access flag fault",
+        3 => "permission fault",
+        4 => "synchronous external abort",
+        8 if status == 0x21 => "alignment fault",
+        _ => "other fault",
+    };
+    write!(out, "MON|ERROR:   dfsc = {text}")?;
+    if status < 0x10 {
+        write!(out, ", level {}", status & 3)?;
+    }
+    let access = if iss & 1 << 6 != 0 {
+        " -- write not read"
+    } else {
+        ""
+    };
+    writeln!(out, " ({status:#010x}){access}")
 }

@@ -12,7 +12,7 @@ const BADGE: u64 = 1 << 62 | 1;
 const STACK: u64 = 0xff_ffff_e000;
 const SPSR: u64 = if RELEASE { 0x6000_0140 } else { 0x6000_0040 };
 /// Number of the unknown system call that ends an action.
-const DONE: u64 = -200_i64 as u64;
+const DONE: u64 = (-200_i64).cast_unsigned();
 
 const VM_FAULT: u64 = 6;
 const VCPU_FAULT: u64 = 8;
@@ -124,7 +124,7 @@ fn memory(report: &mut Report) {
 
 fn exceptions(report: &mut Report) {
     let (entry, at) = address::act_unknown();
-    let number = -100_i64 as u64;
+    let number = (-100_i64).cast_unsigned();
     let words = [1, 2, 3, 0, 0, 0, 7, number, at, STACK, at + 4, SPSR, number];
     report.message("T7 unknown system call", BADGE, 2, &words, &act(entry));
     let cases = [

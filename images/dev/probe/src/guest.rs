@@ -119,7 +119,7 @@ fn hypercalls(report: &mut Report, first: Message) -> Message {
         got = proceed(&got);
         got = proceed(&got);
     }
-    let number = -100_i64 as u64;
+    let number = (-100_i64).cast_unsigned();
     let seen = [
         got.badge,
         got.label(),
@@ -129,7 +129,7 @@ fn hypercalls(report: &mut Report, first: Message) -> Message {
     ];
     let expected = [BADGE, 2, 1, address::guest_unknown(), number];
     report.check("F2 hvc unknown", &expected, &seen);
-    let report_number = -104_i64 as u64;
+    let report_number = (-104_i64).cast_unsigned();
     let pc = address::guest_unknown();
     let got = svc::reply_receive(&[21, 22, 23, 24, 25, 26, 27, report_number, pc + 4]);
     let seen = [got.words[0], got.words[5], got.words[7], got.words[8]];
