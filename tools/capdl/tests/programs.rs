@@ -207,6 +207,56 @@ fn patches_reach_zero_memory() {
 }
 
 #[test]
+fn patches_say_what_the_system_says() {
+    let text = r#"<system>
+        <memory_region name="m" size="0x3000" />
+        <memory_region name="p" prefill_path="p.bin" />
+        <protection_domain name="a" priority="2" passive="true">
+            <program_image path="a.elf" />
+            <map mr="m" vaddr="0x1000_0000" setvar_vaddr="s0" setvar_size="s1" />
+            <map mr="p" vaddr="0x1100_0000" perms="r" setvar_prefill_size="s2" />
+            <irq irq="40" id="61" setvar_id="s3" />
+            <setvar symbol="s4" region_paddr="m" />
+            <virtual_machine name="v"><vcpu id="7" setvar_id="s5" /></virtual_machine>
+            <protection_domain name="b" id="8" setvar_id="s6">
+                <program_image path="a.elf" />
+            </protection_domain>
+        </protection_domain>
+        <channel><end pd="a" id="5" setvar_id="s7" /><end pd="b" id="6" pp="true" notify="false" /></channel>
+    </system>"#;
+    let system = sdf::parse(text, "a.system").expect("good");
+    let names: Vec<String> = (0..8).map(|n| format!("s{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut files = files(Program::new(&names).bytes());
+    files.files.insert("p.bin".to_owned(), vec![7; 123]);
+    let elfs = ElfSet::load(&system, &files, None).expect("loads");
+    let paddr = |name: &str| (name == "m").then_some(0x7000_0000);
+    let all = capdl::patches(&system, &elfs, &files, &paddr).expect("symbols");
+    let value = |pd: usize, symbol: &str| {
+        let patch = all
+            .iter()
+            .find(|p| p.pd == pd && p.symbol == symbol)
+            .expect("patched");
+        let mut bytes = [0; 8];
+        bytes
+            .iter_mut()
+            .zip(&patch.bytes)
+            .for_each(|(to, from)| *to = *from);
+        u64::from_le_bytes(bytes)
+    };
+    let setvars: Vec<u64> = names.iter().map(|name| value(0, name)).collect();
+    assert_eq!(
+        setvars,
+        [0x1000_0000, 0x3000, 123, 61, 0x7000_0000, 7, 8, 5]
+    );
+    let own = ["passive", "irqs", "notifications", "pps", "ioports"];
+    let of = |pd| own.map(|name| value(pd, &format!("microkit_{name}")));
+    assert_eq!(of(0), [1, 1 << 61, 1 << 5, 0, 0]);
+    assert_eq!(of(1), [0, 0, 0, 1 << 6, 0]);
+    assert_eq!(value(1, "microkit_name"), u64::from(b'b'));
+}
+
+#[test]
 fn a_prefill_shorter_than_its_region_leaves_zero_frames() {
     let text = SYSTEM.replace("size=\"0x2000\"", "size=\"0x3000\" prefill_path=\"p.bin\"");
     let system = sdf::parse(&text, "a.system").expect("good");

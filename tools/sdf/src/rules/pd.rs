@@ -2,6 +2,7 @@
 //! Protection domains and their scheduling.
 
 use super::{Context, Rule, Severity};
+use crate::board::Board;
 use crate::diag::Diagnostic;
 use crate::model::MIN_BUDGET_US;
 use crate::span::{Span, Spanned};
@@ -51,6 +52,15 @@ pub static BUDGET_MIN: Rule = Rule {
     fix: "raise the budget to 20 or more",
 };
 
+/// A period fits the kernel's clock.
+pub static PERIOD_MAX: Rule = Rule {
+    id: "period-maximum",
+    severity: Severity::Error,
+    law: "A period fits the kernel’s clock: at most 2^64 ticks divided by eight",
+    why: "The kernel refuses more; the initialiser then stops and nothing boots",
+    fix: "lower the period",
+};
+
 /// A stack is 4 KiB to 16 MiB, in multiples of 4 KiB.
 pub static STACK: Rule = Rule {
     id: "stack-size",
@@ -85,6 +95,7 @@ pub(super) static RULES: &[&Rule] = &[
     &PRIORITY,
     &BUDGET,
     &BUDGET_MIN,
+    &PERIOD_MAX,
     &STACK,
     &CPU,
     &ROOT_ID,
@@ -122,6 +133,15 @@ fn budget(cx: &mut Context<'_>, budget: Spanned<u64>, period: Spanned<u64>) {
         let item = Diagnostic::new(&BUDGET, budget.span, message);
         cx.out.push(item.also(period.span, "period"));
     }
+    if let Some(most) = cx
+        .board
+        .map(longest_period)
+        .filter(|most| period.value > *most)
+    {
+        let message = format!("period {} is above {most}", period.value);
+        cx.out
+            .push(Diagnostic::new(&PERIOD_MAX, period.span, message));
+    }
     if budget.value < MIN_BUDGET_US {
         let message = format!("budget {} is below {MIN_BUDGET_US}", budget.value);
         cx.out
@@ -141,5 +161,20 @@ fn core(cx: &mut Context<'_>, cpu: Spanned<u8>) {
     if cores.is_some_and(|cores| cpu.value >= cores) {
         let message = format!("core {} of {}", cpu.value, cores.unwrap_or_default());
         cx.out.push(Diagnostic::new(&CPU, cpu.span, message));
+    }
+}
+
+/// Longest period in microseconds: the kernel computes in ticks of 64 bits, and in kilohertz where
+/// the clock is no whole number of megahertz (seL4 `MAX_PERIOD_US`).
+const fn longest_period(board: &Board) -> u64 {
+    let hz = board.timer_hz;
+    let unit = if hz.is_multiple_of(1_000_000) {
+        hz / 1_000_000
+    } else {
+        hz / 1000
+    };
+    match u64::MAX.checked_div(unit) {
+        Some(most) => most / 8,
+        None => u64::MAX,
     }
 }
