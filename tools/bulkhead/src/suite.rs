@@ -93,7 +93,7 @@ pub(crate) fn plan(context: &Context) -> Outcome<Vec<Step>> {
     let sdk = context.sdk()?;
     let mut steps = host_steps::steps(context);
     steps.extend(boots::steps(context, sdk.as_ref())?);
-    steps.extend(examples::steps(sdk.as_ref()));
+    steps.extend(examples::steps(context, sdk.as_ref())?);
     Ok(steps)
 }
 

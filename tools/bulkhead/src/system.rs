@@ -46,12 +46,11 @@ impl SystemFile {
         })
     }
 
-    /// The folders where its files are looked for: `first`, the user's, its own.
-    pub(crate) fn search_path(&self, first: &[PathBuf], users: &[PathBuf]) -> SearchPath {
+    /// The folders where its files are looked for: the user's, its own, then `last`.
+    pub(crate) fn search_path(&self, users: &[PathBuf], last: &[PathBuf]) -> SearchPath {
         let own = self.path.parent().unwrap_or(Path::new("")).to_path_buf();
-        SearchPath {
-            dirs: first.iter().chain(users).cloned().chain([own]).collect(),
-        }
+        let dirs = users.iter().chain([&own]).chain(last).cloned().collect();
+        SearchPath { dirs }
     }
 
     /// Applies every rule; shows the findings and fails if there is an error among them.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Running other programs: output captured, progress shown, nothing left behind.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -89,6 +89,15 @@ impl Job {
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.command.args(args);
+        self
+    }
+
+    /// Appends one argument: an option's letters, which may be empty, directly followed by a path.
+    #[must_use]
+    pub fn arg(mut self, option: &str, path: &Path) -> Self {
+        let mut word = OsString::from(option);
+        word.push(path);
+        self.command.arg(word);
         self
     }
 

@@ -64,8 +64,9 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Outcome<Built> {
         config: args.config,
         file: &file,
     };
-    let programs = build.programs(&system)?;
-    let search = file.search_path(&programs.folders(), &args.system.search_path);
+    let given = file.search_path(&args.system.search_path, &[]);
+    let programs = build.programs(&system, &given)?;
+    let search = file.search_path(&args.system.search_path, &programs.folders());
     build.pack(&search, &programs, &folder)?;
     Ok(Built {
         image: folder.join(names::IMAGE),
@@ -94,13 +95,13 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Compiles the programs of `system` that are ours.
-    fn programs(&self, system: &System) -> Outcome<Programs> {
+    /// Compiles the programs of `system` that are ours and that the user does not give.
+    fn programs(&self, system: &System, given: &SearchPath) -> Outcome<Programs> {
         let mut needs = vec![Need::RustTarget];
         if matches!(self.kernel, Kernel::Sel4(_)) {
             needs.push(LIBCLANG);
         }
-        let wanted = programs::wanted(self.context, self.kernel, system)?;
+        let wanted = programs::wanted(self.context, self.kernel, system, given)?;
         if !wanted.is_empty() || *self.kernel == Kernel::Dev {
             provision::ensure(&self.context.ui, &needs, self.context.may_install)?;
         }

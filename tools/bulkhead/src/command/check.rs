@@ -14,7 +14,7 @@ pub(crate) fn run(context: &Context, args: &CheckArgs) -> Outcome<()> {
     let system = if args.system.search_path.is_empty() {
         file.check(context, &sdf::NoFiles)?
     } else {
-        file.check(context, &file.search_path(&[], &args.system.search_path))?
+        file.check(context, &file.search_path(&args.system.search_path, &[]))?
     };
     if context.format == Format::Human {
         context.ui.say(&format!(

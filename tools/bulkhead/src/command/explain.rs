@@ -2,15 +2,20 @@
 //! `explain`: a rule in full, or all of them in a line each.
 
 use host::{Failure, Outcome};
-use sdf::rules::{self, Rule};
+use sdf::rules::Rule;
 
 use crate::cli::{ExplainArgs, Format};
 use crate::context::Context;
 
+/// The rules of system descriptions, then those of programs.
+fn all() -> impl Iterator<Item = &'static Rule> {
+    sdf::rules::all().chain(capdl::rules::all())
+}
+
 /// Explains.
 pub(crate) fn run(context: &Context, args: &ExplainArgs) -> Outcome<()> {
     let chosen: Vec<&Rule> = match &args.rule {
-        None => rules::all().collect(),
+        None => all().collect(),
         Some(id) => vec![find(id)?],
     };
     match (context.format, args.rule.is_some()) {
@@ -39,8 +44,8 @@ fn print_whole(rule: &Rule) {
 }
 
 fn find(id: &str) -> Outcome<&'static Rule> {
-    rules::all().find(|rule| rule.id == id).ok_or_else(|| {
-        let near: Vec<_> = rules::all()
+    all().find(|rule| rule.id == id).ok_or_else(|| {
+        let near: Vec<_> = all()
             .map(|r| r.id)
             .filter(|known| alike(known, id))
             .collect();
@@ -66,7 +71,7 @@ mod tests {
 
     #[test]
     fn every_rule_is_found_and_says_why_and_what_to_do() {
-        for rule in rules::all() {
+        for rule in all() {
             assert_eq!(find(rule.id).unwrap().id, rule.id);
             assert!(!rule.why.is_empty() && !rule.fix.is_empty(), "{}", rule.id);
         }

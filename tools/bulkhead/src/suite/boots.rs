@@ -39,6 +39,16 @@ impl Boot {
         }
     }
 
+    /// The same with programs from `folder`.
+    pub(super) fn with_search_path(&self, folder: PathBuf) -> Self {
+        Self {
+            name: self.name.clone(),
+            script: self.script.clone(),
+            search_path: vec![folder],
+            ..*self
+        }
+    }
+
     /// `boot/<script>/<kernel>/<config>`.
     pub(crate) fn step_name(&self) -> String {
         let Case { kernel, config } = self.case();

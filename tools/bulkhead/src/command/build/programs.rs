@@ -10,7 +10,7 @@ use host::job::Ran;
 use host::provision::Need;
 use host::ui::elapsed;
 use host::{Failure, Outcome};
-use sdf::{Board, System};
+use sdf::{Board, SearchPath, System};
 
 use crate::cargo::{self, Program};
 use crate::cli::Config;
@@ -61,8 +61,13 @@ fn workspace(context: &Context, kernel: &Kernel) -> PathBuf {
     context.root.join(name)
 }
 
-/// The programs that `system` names and that one of our workspaces makes.
-pub(super) fn wanted(context: &Context, kernel: &Kernel, system: &System) -> Outcome<Vec<String>> {
+/// The programs that `system` names, that the user does not give, and that one of our workspaces makes.
+pub(super) fn wanted(
+    context: &Context,
+    kernel: &Kernel,
+    system: &System,
+    given: &SearchPath,
+) -> Outcome<Vec<String>> {
     let folder = workspace(context, kernel);
     let args = [
         "metadata",
@@ -76,14 +81,14 @@ pub(super) fn wanted(context: &Context, kernel: &Kernel, system: &System) -> Out
         Failure::environment(format!("cannot read {}: {e}", context.show(&folder)))
             .note(ran.last_lines(3).join("; "))
     })?;
-    Ok(select(&ours, system))
+    Ok(select(&ours, system, given))
 }
 
-fn select(ours: &[String], system: &System) -> Vec<String> {
-    let named: Vec<_> = system
-        .pds
-        .iter()
-        .filter_map(|pd| pd.image.path.value.strip_suffix(".elf"))
+fn select(ours: &[String], system: &System, given: &SearchPath) -> Vec<String> {
+    let paths = system.pds.iter().map(|pd| pd.image.path.value.as_str());
+    let named: Vec<_> = paths
+        .filter(|path| given.find(path).is_none())
+        .filter_map(|path| path.strip_suffix(".elf"))
         .collect();
     ours.iter()
         .filter(|name| named.contains(&name.as_str()))
@@ -241,7 +246,13 @@ mod tests {
         </system>"#;
         let system = sdf::parse(text, "t").unwrap();
         let ours = ["ping", "pong"].map(str::to_owned);
-        assert_eq!(select(&ours, &system), ["ping"]);
+        assert_eq!(select(&ours, &system, &SearchPath::default()), ["ping"]);
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("ping.elf"), "the user's").unwrap();
+        let given = SearchPath {
+            dirs: vec![folder.path().to_owned()],
+        };
+        assert_eq!(select(&ours, &system, &given), Vec::<String>::new());
     }
 
     #[test]
