@@ -215,10 +215,12 @@ impl<M: Machine> Kernel<'_, M> {
     }
 
     fn copy_message(&mut self, from: TcbId, to: TcbId, length: usize) -> usize {
-        let words = self.tcbs[from].context.x;
+        let [_, _, a, b, c, d, ..] = self.tcbs[from].context.x;
         let target = &mut self.tcbs[to].context.x;
         let registers = length.min(REGISTER_WORDS);
-        target[2..2 + registers].copy_from_slice(&words[2..2 + registers]);
+        for (to, from) in target[2..].iter_mut().zip([a, b, c, d]).take(registers) {
+            *to = from;
+        }
         let (Some(source), Some(destination)) = (self.tcbs[from].buffer, self.tcbs[to].buffer)
         else {
             return registers;

@@ -338,14 +338,16 @@ impl<M: Machine> Kernel<'_, M> {
 
     fn program_timer(&mut self) {
         let now = self.core.now;
-        let slice = self
-            .core
-            .current_sc
-            .map(|sc| now + self.scs[sc].refills.head.amount);
-        let domain = (!self.domains.is_empty()).then(|| now.saturating_add(self.core.domain_left));
-        let release = self.core.release.head.and_then(|id| self.tcbs[id].sc);
-        let release = release.map(|sc| self.scs[sc].refills.head.time);
-        let deadline = [slice, domain, release].into_iter().flatten().min();
-        self.machine.set_deadline(deadline.unwrap_or(u64::MAX));
+        let mut deadline = u64::MAX;
+        if let Some(sc) = self.core.current_sc {
+            deadline = now + self.scs[sc].refills.head.amount;
+        }
+        if !self.domains.is_empty() {
+            deadline = deadline.min(now.saturating_add(self.core.domain_left));
+        }
+        if let Some(sc) = self.core.release.head.and_then(|id| self.tcbs[id].sc) {
+            deadline = deadline.min(self.scs[sc].refills.head.time);
+        }
+        self.machine.set_deadline(deadline);
     }
 }
