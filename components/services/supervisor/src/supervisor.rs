@@ -165,9 +165,10 @@ impl Supervisor {
         }
     }
 
-    fn give_up(&mut self, kernel: &mut impl Notify, index: usize, error: KernelError) {
+    fn give_up<K: Child + Notify>(&mut self, kernel: &mut K, index: usize, error: KernelError) {
         count(&mut self.counters.holds);
         if let Some(child) = self.children.get(index) {
+            stop(kernel, child.entry.id);
             self.console.line(
                 kernel,
                 format_args!("supervisor: {} cannot be restarted: {error}", child.name),
@@ -175,11 +176,18 @@ impl Supervisor {
         }
     }
 
-    fn hold(&mut self, kernel: &mut impl Notify, index: usize, restarts: usize, why: &Fault) {
+    fn hold<K: Child + Notify>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        restarts: usize,
+        why: &Fault,
+    ) {
         count(&mut self.counters.holds);
         let Some(child) = self.children.get(index) else {
             return;
         };
+        stop(kernel, child.entry.id);
         let name = &child.name;
         let what = Description(why.decode());
         self.console
@@ -209,6 +217,7 @@ impl<K: Child + Clock + Notify> Handler<K> for Supervisor {
         let Some((index, child)) = index.and_then(|at| Some((at, self.children.get_mut(at)?)))
         else {
             count(&mut self.counters.strangers);
+            stop(kernel, id);
             return FaultReply::Hold;
         };
         match child.history.fault(kernel.now()) {
@@ -222,6 +231,13 @@ impl<K: Child + Clock + Notify> Handler<K> for Supervisor {
     fn unexpected(&mut self, _: Unexpected) {
         count(&mut self.counters.unexpected);
     }
+}
+
+/// Takes the child out of its fault for good, rather than leave it waiting for an answer that the next
+/// receive would cancel.
+fn stop(kernel: &mut impl Child, id: ChildId) {
+    // A kernel that refuses leaves it waiting, which is as good.
+    let _ = kernel.child_stop(id);
 }
 
 fn count(counter: &mut u64) {

@@ -15,6 +15,7 @@ use crate::{Counters, Supervised, Supervisor};
 struct Kernel {
     now: u64,
     restarts: Vec<(u8, u64)>,
+    stopped: Vec<u8>,
     refuse: bool,
 }
 
@@ -40,7 +41,8 @@ impl Child for Kernel {
         self.restarts.push((id.get(), entry));
         Ok(())
     }
-    fn child_stop(&mut self, _: ChildId) -> Result<(), KernelError> {
+    fn child_stop(&mut self, id: ChildId) -> Result<(), KernelError> {
+        self.stopped.push(id.get());
         Ok(())
     }
     fn child_read_registers(&mut self, _: ChildId, _: &mut [u64]) -> Result<(), KernelError> {
@@ -102,6 +104,7 @@ fn a_child_is_restarted_as_often_as_its_policy_says_and_then_held() {
         assert_eq!(bench.fault(3, &vm_fault(0xbad0_0000)), FaultReply::Hold);
     }
     assert_eq!(bench.kernel.restarts, [(3, 0x20_0000); 2]);
+    assert_eq!(bench.kernel.stopped, [3; 2], "no fault is left pending");
     let text = bench.printed();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
