@@ -7,6 +7,7 @@ mod cargo;
 mod cli;
 mod command;
 mod context;
+mod guests;
 mod kernel;
 mod suite;
 mod system;

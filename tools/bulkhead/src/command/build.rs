@@ -3,6 +3,7 @@
 
 mod programs;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use host::output::{self, Stage};
@@ -13,6 +14,7 @@ use sdf::{Board, SearchPath, System};
 
 use crate::cli::{BuildArgs, Config, Format};
 use crate::context::Context;
+use crate::guests;
 use crate::kernel::{self, Kernel};
 use crate::system::{self, SystemFile};
 
@@ -117,8 +119,17 @@ impl Build<'_> {
     /// Checks again with all files at hand, then packs.
     fn pack(&self, search: &SearchPath, programs: &Programs, folder: &Path) -> Outcome<()> {
         let system = self.file.check_files(self.context, search)?;
+        let images = self
+            .context
+            .output()
+            .join("guests/placed")
+            .join(self.stem());
+        let expanded = guests::expand(self.context, system, search, &images)
+            .map_err(|error| self.explain(error))?;
+        let mut search = search.clone();
+        search.dirs.extend(expanded.folder);
         let stage = Stage::new(folder)?;
-        let names = Prepared::new(&system, search, None)
+        let names = Prepared::new(&expanded.system, &search, None)
             .and_then(|prepared| self.pack_for_kernel(&prepared, programs, stage.path()))
             .map_err(|error| self.explain(error))?;
         stage.publish(&names)
@@ -154,6 +165,11 @@ impl Build<'_> {
             Config::Release => capdl::Config::Release,
             Config::Benchmark => capdl::Config::Benchmark,
         }
+    }
+
+    /// The system file's name without folder and suffix.
+    fn stem(&self) -> &OsStr {
+        self.file.path.file_stem().unwrap_or_default()
     }
 
     fn explain(&self, error: PackError) -> Failure {
