@@ -58,10 +58,11 @@ impl Digest {
         let mut buffer = [0; CHUNK];
         let mut offset = 0;
         while offset < len {
-            let (chunk, _) = buffer.split_at_mut(CHUNK.min(len - offset));
+            let count = CHUNK.min(len - offset);
+            let chunk = buffer.get_mut(..count).unwrap_or_default();
             region.copy_in(offset, chunk)?;
             hash.update(&*chunk);
-            offset += chunk.len();
+            offset += count;
         }
         Ok(Self(hash.finalize().into()))
     }

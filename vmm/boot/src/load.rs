@@ -122,7 +122,9 @@ impl Guest {
     /// Whether the image's own header agrees with the placement.
     fn verify_header(&self) -> Result<(), Refusal> {
         let mut start = [0; IMAGE_START];
-        let (start, _) = start.split_at_mut(IMAGE_START.min(self.image.len));
+        let start = start
+            .get_mut(..IMAGE_START.min(self.image.len))
+            .unwrap_or_default();
         let fetched = self.image.region.copy_in(0, start);
         fetched.map_err(|_| Refusal::Truncated(Part::Image))?;
         let len = self.image.len as u64;

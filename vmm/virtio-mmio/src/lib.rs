@@ -84,10 +84,15 @@ impl Transport {
     /// (the first [`MAX_RAM`] ranges). The backend is to be notified.
     #[must_use]
     pub fn new(link: vio::Transport, device: u32, ram: &[Span]) -> Self {
+        let mut ranges = Vec::new();
+        for range in ram {
+            // Full: a range that is not known holds no queue.
+            let _ = ranges.push(*range);
+        }
         let mut transport = Self {
             link,
             device,
-            ram: ram.iter().copied().take(MAX_RAM).collect(),
+            ram: ranges,
             offer: None,
             status: Status::empty(),
             interrupt: Interrupt::empty(),

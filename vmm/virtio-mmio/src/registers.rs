@@ -128,7 +128,8 @@ impl Transport {
     pub(crate) fn config(&self, offset: u64, into: &mut [u8]) {
         let len = self.offer.map_or(0, |offer| offer.config_len);
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        let (existing, _) = into.split_at_mut(len.saturating_sub(offset).min(into.len()));
+        let existing = len.saturating_sub(offset).min(into.len());
+        let existing = into.get_mut(..existing).unwrap_or_default();
         // Within the offer's length, which the link has checked.
         let _ = self.link.read_config(offset, existing);
     }
@@ -137,7 +138,7 @@ impl Transport {
     fn read_config(&self, access: Access) -> u64 {
         let mut bytes = [0; 8];
         let width = usize::try_from(access.width.bytes()).unwrap_or(0);
-        let (field, _) = bytes.split_at_mut(width);
+        let field = bytes.get_mut(..width).unwrap_or_default();
         self.config(access.offset - CONFIG, field);
         u64::from_le_bytes(bytes)
     }

@@ -156,15 +156,16 @@ impl Lane {
 
 /// Moves bytes to the stream until there is no room; how many.
 fn send(cursor: &mut Cursor<'_>, stream: &mut Stream) -> usize {
-    let mut sent = 0;
+    let mut sent: usize = 0;
     let mut bytes = [0; CHUNK];
     loop {
-        let (chunk, _) = bytes.split_at_mut(stream.room().min(CHUNK));
+        let chunk = bytes
+            .get_mut(..stream.room().min(CHUNK))
+            .unwrap_or_default();
         let count = cursor.read(chunk);
-        let (chunk, _) = chunk.split_at(count);
         // There is room for all of it, and only this side fills it.
-        stream.write(chunk);
-        sent += count;
+        stream.write(chunk.get(..count).unwrap_or_default());
+        sent = sent.saturating_add(count);
         if count == 0 {
             return sent;
         }
@@ -173,16 +174,15 @@ fn send(cursor: &mut Cursor<'_>, stream: &mut Stream) -> usize {
 
 /// Moves bytes from the stream until the buffers are full or it is empty; how many.
 fn fill(cursor: &mut Cursor<'_>, stream: &mut Stream) -> usize {
-    let mut filled = 0;
+    let mut filled: usize = 0;
     let mut bytes = [0; CHUNK];
     loop {
-        let (chunk, _) = bytes.split_at_mut(cursor.remaining().min(CHUNK));
-        if chunk.is_empty() {
-            return filled;
-        }
+        let chunk = bytes
+            .get_mut(..cursor.remaining().min(CHUNK))
+            .unwrap_or_default();
+        // An empty chunk reads nothing.
         let count = stream.read(chunk);
-        let (chunk, _) = chunk.split_at(count);
-        filled += cursor.write(chunk);
+        filled = filled.saturating_add(cursor.write(chunk.get(..count).unwrap_or_default()));
         if count == 0 {
             return filled;
         }
