@@ -3,6 +3,4 @@
 #![no_std]
 #![no_main]
 
-mod accident;
-
-port::protection_domain!(demo::Crasher<accident::Cpu>);
+port::protection_domain!(demo::Crasher<common::Accidents>);

@@ -7,10 +7,14 @@
     reason = "UNSAFETY: start code, register access and mapped memory"
 )]
 
+#[cfg(feature = "accidents")]
+mod accident;
 pub mod cpu;
 mod memory;
 pub mod symbols;
 
+#[cfg(feature = "accidents")]
+pub use accident::Accidents;
 pub use memory::{Memory, record_bytes};
 
 #[cfg(target_os = "none")]

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The faults that safe Rust cannot commit.
-#![expect(
-    unsafe_code,
-    reason = "UNSAFETY: faults on purpose; the kernel stops this domain"
-)]
+//! The faults that safe Rust cannot commit, for the domain that faults on purpose.
 
 use core::arch::asm;
 
 use demo::{Accident, Kind};
 
-/// The CPU this domain runs on.
+/// Commits them on the CPU that this domain runs on.
 #[derive(Debug, Default)]
-pub(crate) struct Cpu;
+pub struct Accidents;
 
-impl Accident for Cpu {
+impl Accident for Accidents {
     fn happen(&mut self, kind: Kind) {
         match kind {
             // SAFETY: nothing is mapped there, so the store faults and writes nothing.
