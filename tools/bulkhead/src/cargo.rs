@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Running cargo and reading what it says.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use host::job::Job;
@@ -67,20 +68,40 @@ struct Metadata {
 
 #[derive(Deserialize)]
 struct Package {
+    name: String,
     targets: Vec<Target>,
+    features: BTreeMap<String, Vec<String>>,
 }
 
-/// The names of all binary targets in the output of `cargo metadata --no-deps`.
-pub(crate) fn binary_names(metadata: &str) -> Result<Vec<String>, serde_json::Error> {
+/// A binary target of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Binary {
+    /// Its package.
+    pub(crate) package: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// The features of its package.
+    pub(crate) features: Vec<String>,
+}
+
+/// All binary targets in the output of `cargo metadata --no-deps`.
+pub(crate) fn binaries(metadata: &str) -> Result<Vec<Binary>, serde_json::Error> {
     let metadata: Metadata = serde_json::from_str(metadata)?;
-    let targets = metadata
-        .packages
-        .into_iter()
-        .flat_map(|package| package.targets);
-    Ok(targets
-        .filter(|target| target.kind.iter().any(|kind| kind == "bin"))
-        .map(|target| target.name)
-        .collect())
+    let mut all = Vec::new();
+    for package in metadata.packages {
+        let features: Vec<String> = package.features.into_keys().collect();
+        for target in package.targets {
+            if target.kind.iter().any(|kind| kind == "bin") {
+                let (package, features) = (package.name.clone(), features.clone());
+                all.push(Binary {
+                    package,
+                    name: target.name,
+                    features,
+                });
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// What a run of `cargo test` counted.
@@ -157,9 +178,17 @@ test result: FAILED. 40 passed; 1 failed; 3 ignored; 0 measured; 0 filtered out;
 
     #[test]
     fn finds_the_binaries_of_a_workspace() {
-        let metadata = r#"{"packages":[{"targets":[{"name":"pds","kind":["bin"]},
-            {"name":"port","kind":["lib"]}]},{"targets":[{"name":"x","kind":["bin"]}]}]}"#;
-        assert_eq!(binary_names(metadata).unwrap(), ["pds", "x"]);
-        assert!(binary_names("nothing").is_err());
+        let metadata = r#"{"packages":[
+            {"name":"pds","features":{"fast":[]},
+             "targets":[{"name":"ping","kind":["bin"]},{"name":"port","kind":["lib"]}]},
+            {"name":"x","features":{},"targets":[{"name":"x","kind":["bin"]}]}]}"#;
+        let found = binaries(metadata).unwrap();
+        let names: Vec<_> = found
+            .iter()
+            .map(|b| (b.package.as_str(), b.name.as_str()))
+            .collect();
+        assert_eq!(names, [("pds", "ping"), ("x", "x")]);
+        assert_eq!(found[0].features, ["fast"]);
+        assert!(binaries("nothing").is_err());
     }
 }

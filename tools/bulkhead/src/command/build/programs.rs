@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Compiling the bare-metal programs: protection domains, and the development kernel.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use capdl::Elf;
 use host::job::Ran;
 use host::provision::Need;
 use host::ui::elapsed;
-use host::{Failure, Outcome};
+use host::{Failure, Outcome, output};
 use sdf::{Board, SearchPath, System};
 
-use crate::cargo::{self, Program};
+use crate::cargo::{self, Binary, Program};
 use crate::cli::Config;
 use crate::context::Context;
 use crate::kernel::Kernel;
@@ -52,13 +53,18 @@ impl Programs {
     }
 }
 
-fn workspace(context: &Context, kernel: &Kernel) -> PathBuf {
-    let name = if *kernel == Kernel::Dev {
-        "images/dev"
-    } else {
-        "images/sel4"
-    };
-    context.root.join(name)
+/// The workspace of the programs for the development kernel.
+const DEV: &str = "images/dev";
+/// The workspace of the programs for seL4.
+const SEL4: &str = "images/sel4";
+/// The packages whose programs need a port, of which each workspace has its own.
+const PORTED: [&str; 2] = [KERNEL, "pds"];
+
+/// A program of ours that a system names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    workspace: &'static str,
+    binary: Binary,
 }
 
 /// The programs that `system` names, that the user does not give, and that one of our workspaces makes.
@@ -67,8 +73,22 @@ pub(super) fn wanted(
     kernel: &Kernel,
     system: &System,
     given: &SearchPath,
-) -> Outcome<Vec<String>> {
-    let folder = workspace(context, kernel);
+) -> Outcome<Vec<Wanted>> {
+    let mut ours = Vec::new();
+    if *kernel != Kernel::Dev {
+        ours.extend(makes(context, SEL4)?);
+    }
+    let mut bare = makes(context, DEV)?;
+    if *kernel != Kernel::Dev {
+        // Programs on bare system calls are the same for both kernels.
+        bare.retain(|wanted| !PORTED.contains(&wanted.binary.package.as_str()));
+    }
+    ours.extend(bare);
+    Ok(select(&ours, system, given))
+}
+
+/// All programs that a workspace makes.
+fn makes(context: &Context, workspace: &'static str) -> Outcome<Vec<Wanted>> {
     let args = [
         "metadata",
         "--no-deps",
@@ -76,22 +96,31 @@ pub(super) fn wanted(
         "--format-version",
         "1",
     ];
+    let folder = context.root.join(workspace);
     let ran = cargo::job(&folder, &args).run(&context.ui, "cargo metadata")?;
-    let ours = cargo::binary_names(&ran.stdout).map_err(|e| {
-        Failure::environment(format!("cannot read {}: {e}", context.show(&folder)))
+    let binaries = cargo::binaries(&ran.stdout).map_err(|e| {
+        Failure::environment(format!("cannot read the workspace {workspace}: {e}"))
             .note(ran.last_lines(3).join("; "))
     })?;
-    Ok(select(&ours, system, given))
+    Ok(binaries
+        .into_iter()
+        .map(|binary| Wanted { workspace, binary })
+        .collect())
 }
 
-fn select(ours: &[String], system: &System, given: &SearchPath) -> Vec<String> {
-    let paths = system.pds.iter().map(|pd| pd.image.path.value.as_str());
-    let named: Vec<_> = paths
+fn select(ours: &[Wanted], system: &System, given: &SearchPath) -> Vec<Wanted> {
+    let mut paths: Vec<_> = system
+        .pds
+        .iter()
+        .map(|pd| pd.image.path.value.as_str())
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+        .into_iter()
         .filter(|path| given.find(path).is_none())
         .filter_map(|path| path.strip_suffix(".elf"))
-        .collect();
-    ours.iter()
-        .filter(|name| named.contains(&name.as_str()))
+        .filter_map(|name| ours.iter().find(|wanted| wanted.binary.name == name))
         .cloned()
         .collect()
 }
@@ -102,91 +131,125 @@ pub(super) fn compile(
     kernel: &Kernel,
     board: &Board,
     config: Config,
-    wanted: &[String],
+    wanted: &[Wanted],
 ) -> Outcome<Programs> {
-    let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    match kernel {
-        Kernel::Dev => {
-            let mut programs = Programs {
-                folder: None,
-                kernel: None,
-            };
-            let features = if config == Config::Debug {
-                None
-            } else {
-                Some("labels-release")
-            };
-            let args = arguments(&["-p", KERNEL], &[KERNEL], None);
-            let built = cargo_build(context, kernel, &args, None)?;
-            programs.kernel = built.into_iter().find(|p| p.name == KERNEL).map(|p| p.path);
-            if !names.is_empty() {
-                let args = arguments(&["-p", "pds"], &names, features);
-                let built = cargo_build(context, kernel, &args, None)?;
-                programs.folder = Some(collect(context, kernel, config, &built)?);
-            }
-            Ok(programs)
+    let compiler = Compiler {
+        context,
+        kernel,
+        board,
+        config,
+    };
+    // Cargo keeps one program of each name: it must be copied before another build replaces it.
+    let programs_folder = context.output().join("programs");
+    let _claim = output::claim(&programs_folder, || {
+        context.ui.say("waiting for another build")
+    })?;
+    let mut programs = Programs {
+        folder: None,
+        kernel: None,
+    };
+    if *kernel == Kernel::Dev {
+        let built = compiler.build(DEV, KERNEL, &[KERNEL], &[])?;
+        programs.kernel = built.into_iter().find(|p| p.name == KERNEL).map(|p| p.path);
+    }
+    let mut groups: BTreeMap<(&'static str, &str), Vec<&Binary>> = BTreeMap::new();
+    for Wanted { workspace, binary } in wanted {
+        groups
+            .entry((workspace, &binary.package))
+            .or_default()
+            .push(binary);
+    }
+    for ((workspace, package), binaries) in groups {
+        let names: Vec<&str> = binaries.iter().map(|binary| binary.name.as_str()).collect();
+        let offered = binaries.first().map_or(&[][..], |binary| &binary.features);
+        let built = compiler.build(workspace, package, &names, &compiler.features(offered))?;
+        programs.folder = Some(compiler.collect(&built)?);
+    }
+    Ok(programs)
+}
+
+/// What the builds of one image share.
+struct Compiler<'a> {
+    context: &'a Context,
+    kernel: &'a Kernel,
+    board: &'a Board,
+    config: Config,
+}
+
+impl Compiler<'_> {
+    /// The features to choose among those that a package offers.
+    fn features<'f>(&self, offered: &'f [String]) -> Vec<&'f str> {
+        let mut wanted = Vec::new();
+        if self.config != Config::Debug {
+            wanted.push("labels-release");
         }
-        Kernel::Sel4(_) if names.is_empty() => Ok(Programs {
-            folder: None,
-            kernel: None,
-        }),
-        Kernel::Sel4(sdk) => {
-            let include = sdk.board(&board.name, config.name())?.join("include");
-            let args = arguments(&["-p", "pds"], &names, None);
-            let built = cargo_build(context, kernel, &args, Some(&include))?;
-            let folder = collect(context, kernel, config, &built)?;
-            Ok(Programs {
-                folder: Some(folder),
-                kernel: None,
-            })
+        if matches!(self.kernel, Kernel::Sel4(_)) {
+            wanted.push("sel4");
         }
+        offered
+            .iter()
+            .map(String::as_str)
+            .filter(|name| wanted.contains(name))
+            .collect()
+    }
+
+    fn build(
+        &self,
+        workspace: &str,
+        package: &str,
+        names: &[&str],
+        features: &[&str],
+    ) -> Outcome<Vec<Program>> {
+        let folder = self.context.root.join(workspace);
+        let mut job = cargo::job(&folder, &arguments(package, names, features)).limit(LIMIT);
+        if let (Kernel::Sel4(sdk), SEL4) = (self.kernel, workspace) {
+            let include = sdk
+                .board(&self.board.name, self.config.name())?
+                .join("include");
+            job = job
+                .env("SEL4_INCLUDE_DIRS", include)
+                .env("RUSTC_BOOTSTRAP", "1");
+        }
+        let ran = job.run(
+            &self.context.ui,
+            &format!("compiling {package} in {workspace}"),
+        )?;
+        if !ran.succeeded() {
+            return Err(explain(&ran));
+        }
+        let built = cargo::programs(&ran.stdout);
+        let count = built.len();
+        self.context.ui.detail(&format!(
+            "compiled {count} programs in {}",
+            elapsed(ran.time)
+        ));
+        Ok(built)
+    }
+
+    /// Copies the programs to a folder of this kernel and configuration, as `<name>.elf`, since cargo
+    /// keeps only the latest of each name.
+    fn collect(&self, programs: &[Program]) -> Outcome<PathBuf> {
+        let name = format!("{}-{}", self.kernel.name(), self.config.name());
+        let folder = self.context.output().join("programs").join(name);
+        for Program { name, path } in programs {
+            let bytes = fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+            output::write(&folder.join(format!("{name}.elf")), &bytes)?;
+        }
+        Ok(folder)
     }
 }
 
-fn arguments<'a>(
-    package: &[&'a str],
-    names: &[&'a str],
-    features: Option<&'a str>,
-) -> Vec<&'a str> {
+fn arguments<'a>(package: &'a str, names: &[&'a str], features: &[&'a str]) -> Vec<&'a str> {
     let mut args = vec![
         "build",
         "--release",
         "--message-format",
         "json-render-diagnostics",
     ];
-    args.extend(package);
+    args.extend(["-p", package]);
     args.extend(names.iter().flat_map(|name| ["--bin", name]));
-    args.extend(
-        features
-            .iter()
-            .flat_map(|features| ["--features", features]),
-    );
+    args.extend(features.iter().flat_map(|feature| ["--features", feature]));
     args
-}
-
-fn cargo_build(
-    context: &Context,
-    kernel: &Kernel,
-    args: &[&str],
-    include: Option<&Path>,
-) -> Outcome<Vec<Program>> {
-    let mut job = cargo::job(&workspace(context, kernel), args).limit(LIMIT);
-    if let Some(include) = include {
-        job = job
-            .env("SEL4_INCLUDE_DIRS", include)
-            .env("RUSTC_BOOTSTRAP", "1");
-    }
-    let ran = job.run(&context.ui, "compiling")?;
-    if !ran.succeeded() {
-        return Err(explain(&ran));
-    }
-    let built = cargo::programs(&ran.stdout);
-    context.ui.detail(&format!(
-        "compiled {} programs in {}",
-        built.len(),
-        elapsed(ran.time)
-    ));
-    Ok(built)
 }
 
 fn explain(ran: &Ran) -> Failure {
@@ -215,23 +278,6 @@ fn explain(ran: &Ran) -> Failure {
     failure
 }
 
-/// Copies the programs to a folder of this kernel and configuration, as `<name>.elf`, since cargo
-/// keeps only the latest of each name.
-fn collect(
-    context: &Context,
-    kernel: &Kernel,
-    config: Config,
-    programs: &[Program],
-) -> Outcome<PathBuf> {
-    let name = format!("{}-{}", kernel.name(), config.name());
-    let folder = context.output().join("programs").join(name);
-    for Program { name, path } in programs {
-        let bytes = fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
-        host::output::write(&folder.join(format!("{name}.elf")), &bytes)?;
-    }
-    Ok(folder)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,14 +291,21 @@ mod tests {
             <protection_domain name="b"><program_image path="theirs.elf"/></protection_domain>
         </system>"#;
         let system = sdf::parse(text, "t").unwrap();
-        let ours = ["ping", "pong"].map(str::to_owned);
-        assert_eq!(select(&ours, &system, &SearchPath::default()), ["ping"]);
+        let ours = ["ping", "pong"].map(|name| Wanted {
+            workspace: DEV,
+            binary: Binary {
+                package: "pds".to_owned(),
+                name: name.to_owned(),
+                features: Vec::new(),
+            },
+        });
+        assert_eq!(select(&ours, &system, &SearchPath::default()), ours[..1]);
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("ping.elf"), "the user's").unwrap();
         let given = SearchPath {
             dirs: vec![folder.path().to_owned()],
         };
-        assert_eq!(select(&ours, &system, &given), Vec::<String>::new());
+        assert_eq!(select(&ours, &system, &given), []);
     }
 
     #[test]
