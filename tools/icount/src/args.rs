@@ -16,6 +16,14 @@ pub(crate) struct Probe {
     pub(crate) address: u64,
 }
 
+/// A program that is known by the content of its pages, wherever they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) name: String,
+    /// The file that holds its pages, one behind the other.
+    pub(crate) file: String,
+}
+
 /// All arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Args {
@@ -26,6 +34,7 @@ pub(crate) struct Args {
     /// Virtual addresses of identity-mapped code that runs first.
     pub(crate) boot: (u64, u64),
     pub(crate) ranges: Vec<Range>,
+    pub(crate) programs: Vec<Program>,
     pub(crate) probes: Vec<Probe>,
     /// The mark that ends QEMU.
     pub(crate) stop: Option<u32>,
@@ -39,6 +48,7 @@ impl Args {
             ram: 0x4000_0000,
             boot: (0x4000_0000, 0x8000_0000),
             ranges: Vec::new(),
+            programs: Vec::new(),
             probes: Vec::new(),
             stop: None,
         };
@@ -63,6 +73,11 @@ impl Args {
                 let (name, value) = named(value)?;
                 let (start, end) = span(value)?;
                 self.ranges.push(Range { name, start, end });
+            }
+            "pages" => {
+                let (name, file) = named(value)?;
+                let file = file.to_owned();
+                self.programs.push(Program { name, file });
             }
             "probe" => {
                 let (name, value) = named(value)?;
@@ -106,6 +121,7 @@ mod tests {
             "boot=0x70000000-0x80000000",
             "range=kernel:0x60000000-0x60400000",
             "range=vmm_ivi:1-2",
+            "pages=mux:/tmp/mux.pages",
             "probe=sync:0x60000400",
             "stop=3",
         ];
@@ -114,6 +130,8 @@ mod tests {
         assert_eq!(args.boot, (0x7000_0000, 0x8000_0000));
         assert_eq!(args.ranges[1].name, "vmm_ivi");
         assert_eq!((args.ranges[1].start, args.ranges[1].end), (1, 2));
+        assert_eq!(args.programs[0].name, "mux");
+        assert_eq!(args.programs[0].file, "/tmp/mux.pages");
         assert_eq!(args.probes[0].address, 0x6000_0400);
         assert_eq!(args.stop, Some(3));
     }

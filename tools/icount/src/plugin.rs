@@ -15,6 +15,7 @@ use crate::args::Args;
 use crate::counters::Layout;
 use crate::ffi::{self, Block, Counter, Info, Instruction, PluginId, Scoreboard};
 use crate::mark;
+use crate::pages::{PAGE, Page, Pages};
 
 /// Read by QEMU before it installs the plugin: the interface version that is used.
 #[unsafe(no_mangle)]
@@ -23,9 +24,13 @@ static qemu_plugin_version: c_int = 4;
 /// No host address of RAM is known yet.
 const UNKNOWN: u64 = 0;
 
+/// The page that was looked at last, and whose it is: a block rarely spans two.
+type Seen = Option<(*const u8, Option<usize>)>;
+
 struct State {
     args: Args,
     layout: Layout,
+    pages: Pages,
     scoreboard: *mut Scoreboard,
     /// Host address minus physical address of RAM.
     offset: AtomicU64,
@@ -74,7 +79,27 @@ impl State {
         }
     }
 
-    fn watch(&self, instruction: *mut Instruction) {
+    /// The program whose code page holds the instruction at host address `host`.
+    fn program(&self, host: *const c_void, seen: &mut Seen) -> Option<usize> {
+        if self.pages.is_empty() || host.is_null() {
+            return None;
+        }
+        let start = host.cast::<u8>().map_addr(|address| address & !(PAGE - 1));
+        match *seen {
+            Some((page, owner)) if page == start => owner,
+            _ => {
+                // SAFETY: QEMU maps guest memory in whole pages, and this one holds code that is
+                // being translated. Volatile, since the guest may write it at any time; any bytes
+                // are a valid page.
+                let page = unsafe { start.cast::<Page>().read_volatile() };
+                let owner = self.pages.owner(&page);
+                *seen = Some((start, owner));
+                owner
+            }
+        }
+    }
+
+    fn watch(&self, instruction: *mut Instruction, seen: &mut Seen) {
         let mut bytes = [0u8; 4];
         // SAFETY: QEMU passes a live instruction, and the buffer is four bytes long.
         let (virt, host) = unsafe {
@@ -94,6 +119,8 @@ impl State {
         }
         let physical = self.physical(virt, host.addr() as u64);
         let range = self.layout.range_of(physical);
+        let range = range.or_else(|| self.program(host, seen));
+        let range = range.unwrap_or(self.layout.other());
         for index in std::iter::once(range).chain(self.layout.probes_at(physical)) {
             let counter = self.counter(index);
             // SAFETY: The counter lies within the scoreboard, which lives as long as QEMU.
@@ -111,10 +138,11 @@ impl State {
 
 extern "C" fn on_translate(_: PluginId, block: *mut Block) {
     let Some(state) = STATE.get() else { return };
+    let mut seen = None;
     // SAFETY: QEMU passes a live block; indices stay below its length.
     unsafe {
         for index in 0..ffi::qemu_plugin_tb_n_insns(block) {
-            state.watch(ffi::qemu_plugin_tb_get_insn(block, index));
+            state.watch(ffi::qemu_plugin_tb_get_insn(block, index), &mut seen);
         }
     }
 }
@@ -170,11 +198,18 @@ fn install<'a>(id: PluginId, words: impl Iterator<Item = &'a str>) -> Result<(),
     let args = Args::parse(words)?;
     let out = File::create(&args.out).map_err(|error| format!("icount: {}: {error}", args.out))?;
     let layout = Layout::new(&args);
+    let mut pages = Pages::default();
+    for (index, program) in layout.programs() {
+        let file = &program.file;
+        let bytes = std::fs::read(file).map_err(|error| format!("icount: {file}: {error}"))?;
+        pages.add(index, &bytes);
+    }
     // SAFETY: Any size is allowed; QEMU aborts when memory runs out.
     let scoreboard = unsafe { ffi::qemu_plugin_scoreboard_new(layout.len() * size_of::<u64>()) };
     let state = State {
         args,
         layout,
+        pages,
         scoreboard,
         offset: AtomicU64::new(UNKNOWN),
         out: Mutex::new(out),
