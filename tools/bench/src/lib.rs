@@ -8,6 +8,7 @@
 
 mod console;
 mod counts;
+mod elf;
 mod native;
 mod peers;
 mod prepare;
@@ -23,4 +24,4 @@ pub use prepare::{NEEDS, Options, Prepared, SEED, prepare};
 pub use report::Report;
 pub use run::{Measured, run};
 pub use suite::{Cost, OPERATIONS, Operation};
-pub use target::{Owner, Probe, Range, Target};
+pub use target::{Owner, Probe, Program, Range, Target};

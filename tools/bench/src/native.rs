@@ -11,7 +11,7 @@ use host::provision::QEMU_PROGRAM;
 use host::{Failure, Outcome, Ui};
 
 use crate::prepare::{Prepared, SEED};
-use crate::target::{Owner, Range, Target};
+use crate::target::{Owner, Target};
 
 const MACHINE: &str = "virt,gic-version=2,dtb-randomness=off";
 const RAM: u64 = 0x4000_0000;
@@ -60,12 +60,9 @@ pub(crate) fn target(ui: &Ui, prepared: &Prepared, folder: &Path) -> Outcome<Tar
         arguments,
         boot: (RAM, RAM + RAM_SIZE),
         console_is_uart: false,
-        ranges: vec![Range {
-            name: "guest".into(),
-            owner: Owner::Guest,
-            start: RAM,
-            end: RAM + RAM_SIZE,
-        }],
+        ranges: Vec::new(),
+        programs: Vec::new(),
+        rest: Owner::Guest,
         probes: Vec::new(),
     })
 }

@@ -241,9 +241,8 @@ fn table(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
 mod tests {
     use super::*;
     use crate::console;
-    use crate::target::Target;
+    use crate::target;
     use std::collections::BTreeMap;
-    use std::path::Path;
 
     fn measured(name: &str, read: f64, spin: f64) -> Measured {
         let cost = |total: f64| Cost {
@@ -256,7 +255,7 @@ mod tests {
             parts: BTreeMap::new(),
         };
         Measured {
-            target: Target::image(name, Path::new("x"), 0, Vec::new()),
+            target: target::example(name),
             costs: [("mmio-read", cost(read)), ("cpu", cost(spin))].into(),
             lines: console::lines("GB cpu total_ns=400000000\nGB cyclic mean=4833 max=16592\n"),
         }

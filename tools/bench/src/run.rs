@@ -62,6 +62,7 @@ pub fn run(
 fn measure(ui: &Ui, options: &Options, prepared: &Prepared, target: &Target) -> Outcome<Measured> {
     let folder = options.work.join(&target.name);
     create(&folder)?;
+    target.write_pages(&folder)?;
     let ran = Job::new(QEMU_PROGRAM)
         .args(target.command(&prepared.plugin, &folder, suite::END))
         .limit(options.limit)

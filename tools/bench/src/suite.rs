@@ -97,7 +97,7 @@ pub struct Cost {
     pub total: f64,
     /// The guest's.
     pub guest: f64,
-    /// The kernel's, with what lies in no known range.
+    /// The kernel's.
     pub kernel: f64,
     /// The VMM's.
     pub vmm: f64,
@@ -133,8 +133,14 @@ fn cost(target: &Target, snapshot: &Snapshot, operations: f64) -> Cost {
     let each = |count: u64| float(count) / operations;
     let owned = |owner: Owner| {
         let ranges = target.ranges.iter().filter(|range| range.owner == owner);
-        let counts = ranges.filter_map(|range| snapshot.counts.get(&range.name));
-        each(counts.sum())
+        let programs = target
+            .programs
+            .iter()
+            .filter(|program| program.owner == owner);
+        let names = ranges.map(|range| range.name.as_str());
+        let names = names.chain(programs.map(|program| program.name.as_str()));
+        let names = names.chain((target.rest == owner).then_some("other"));
+        each(names.filter_map(|name| snapshot.counts.get(name)).sum())
     };
     let total = each(snapshot.counts.values().sum());
     let (guest, vmm, domains) = (owned(Owner::Guest), owned(Owner::Vmm), owned(Owner::Domain));
@@ -144,7 +150,7 @@ fn cost(target: &Target, snapshot: &Snapshot, operations: f64) -> Cost {
     Cost {
         total,
         guest,
-        kernel: total - guest - vmm - domains,
+        kernel: owned(Owner::Kernel),
         vmm,
         domains,
         entries: each(entries.sum()),
@@ -157,24 +163,27 @@ fn cost(target: &Target, snapshot: &Snapshot, operations: f64) -> Cost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{Probe, Range};
-    use std::path::Path;
+    use crate::target::{self, Probe, Program, Range};
 
     fn target() -> Target {
-        let range = |name: &str, owner| Range {
-            name: name.into(),
-            owner,
+        let mut target = target::example("t");
+        target.ranges.push(Range {
+            name: "kernel".into(),
+            owner: Owner::Kernel,
             start: 0,
             end: 1,
-        };
-        let ranges = vec![
-            range("ivi", Owner::Guest),
-            range("vmm_ivi", Owner::Vmm),
-            range("kernel", Owner::Kernel),
-            range("uart", Owner::Domain),
-            range("mux", Owner::Domain),
-        ];
-        let mut target = Target::image("t", Path::new("x"), 0, ranges);
+        });
+        for (name, owner) in [
+            ("vmm_ivi", Owner::Vmm),
+            ("uart", Owner::Domain),
+            ("mux", Owner::Domain),
+        ] {
+            target.programs.push(Program {
+                name: name.into(),
+                owner,
+                file: "x".into(),
+            });
+        }
         for (name, is_entry) in [("sync", true), ("irq", true), ("read_registers", false)] {
             target.probes.push(Probe {
                 name: name.into(),
@@ -187,14 +196,14 @@ mod tests {
 
     #[test]
     fn costs_are_per_operation_and_by_owner() {
-        let text = r#"{"mark":26,"counts":{"ivi":0,"vmm_ivi":0,"kernel":0,"uart":0,"mux":0,"other":0},"probes":{"sync":0,"irq":0,"read_registers":0}}
-{"mark":27,"counts":{"ivi":1000000,"vmm_ivi":2000000,"kernel":3000000,"uart":100000,"mux":200000,"other":400000},"probes":{"sync":300000,"irq":100000,"read_registers":100000}}
+        let text = r#"{"mark":26,"counts":{"vmm_ivi":0,"kernel":0,"uart":0,"mux":0,"other":0},"probes":{"sync":0,"irq":0,"read_registers":0}}
+{"mark":27,"counts":{"vmm_ivi":2000000,"kernel":3000000,"uart":100000,"mux":200000,"other":1400000},"probes":{"sync":300000,"irq":100000,"read_registers":100000}}
 "#;
         let snapshots = Snapshots::parse(text).unwrap();
         let read = OPERATIONS.iter().find(|op| op.id == "mmio-read").unwrap();
         let cost = read.cost(&target(), &snapshots).unwrap();
-        assert_eq!((cost.total, cost.guest, cost.vmm), (67.0, 10.0, 20.0));
-        assert_eq!((cost.kernel, cost.domains, cost.entries), (34.0, 3.0, 4.0));
+        assert_eq!((cost.total, cost.guest, cost.vmm), (67.0, 14.0, 20.0));
+        assert_eq!((cost.kernel, cost.domains, cost.entries), (30.0, 3.0, 4.0));
         assert_eq!(cost.parts["read_registers"], 1.0);
         let boot = OPERATIONS.iter().find(|op| op.id == "boot").unwrap();
         assert_eq!(boot.cost(&target(), &snapshots), None);

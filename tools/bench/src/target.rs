@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A system to measure: how to start it, and whose instructions lie where.
+//! A system to measure: how to start it, and how to tell who executes an instruction.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use host::Outcome;
+use host::qemu::Machine;
+
+use crate::elf;
 
 /// Arguments that make a run repeatable: one nanosecond per instruction, idle time skipped, fixed
 /// seeds, virtual clock (benchmarks.md, section 4).
@@ -14,14 +19,20 @@ const REPEATABLE: [&str; 6] = [
     "base=2025-01-01T00:00:00,clock=vm",
 ];
 
+/// Room for a loader that runs where the image was loaded, in bytes.
+const LOADER: u64 = 0x1000_0000;
+/// Exceptions from lower exception levels in AArch64 state enter at these offsets of the vector
+/// table (Arm ARM, D1.3.1).
+const ENTRIES: [(&str, u64); 2] = [("lower-sync", 0x400), ("lower-irq", 0x480)];
+
 /// Who executes an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
-    /// The guest that runs the programs.
+    /// The guests.
     Guest,
-    /// The kernel, loader included.
+    /// The kernel, with loader and initialiser.
     Kernel,
-    /// That guest's VMM.
+    /// The VMM of the guest that runs the programs.
     Vmm,
     /// Any other protection domain.
     Domain,
@@ -38,6 +49,18 @@ pub struct Range {
     pub start: u64,
     /// First address behind.
     pub end: u64,
+}
+
+/// An executable that one owner runs, wherever the kernel has put it: it is known by the content of
+/// its code pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// A name of letters, digits, `_`, `-` and `.`.
+    pub name: String,
+    /// Who runs it.
+    pub owner: Owner,
+    /// The ELF file.
+    pub file: PathBuf,
 }
 
 /// A physical address whose executions are counted.
@@ -66,8 +89,12 @@ pub struct Target {
     /// The guest's console is the first UART, or a virtio console that `arguments` connects to
     /// the character device [`Target::CONSOLE`].
     pub console_is_uart: bool,
-    /// Address ranges; what lies in none counts as kernel.
+    /// Address ranges; the first that fits counts.
     pub ranges: Vec<Range>,
+    /// Programs, for what lies in no range.
+    pub programs: Vec<Program>,
+    /// Who runs all the rest.
+    pub rest: Owner,
     /// Counted addresses.
     pub probes: Vec<Probe>,
 }
@@ -76,55 +103,59 @@ impl Target {
     /// The character device that carries the guest's console.
     pub const CONSOLE: &str = "benchmark";
 
-    /// A Bulkhead image that QEMU's loader places at `address` and enters there, on QEMU's virt
-    /// machine with EL2 and GICv2. The image must run the guest with [`crate::Prepared`]'s kernel,
-    /// initrd and command line.
-    pub fn image(name: &str, image: &Path, address: u64, ranges: Vec<Range>) -> Self {
+    /// A Bulkhead image on `machine`. Its guest must run [`crate::Prepared`]'s kernel, initrd and
+    /// command line, with [`crate::SEED`] in its device tree and 512 MiB of memory.
+    ///
+    /// `kernel` is the kernel's ELF file, whose physical addresses, and symbol `kernel_vectors` or
+    /// `arm_vector_table`, are used; what neither the kernel nor `programs` execute is the guest's.
+    ///
+    /// # Errors
+    /// [`host::Failure`] when the kernel's file cannot be used.
+    pub fn image(
+        name: &str,
+        machine: &Machine,
+        kernel: &Path,
+        programs: Vec<Program>,
+    ) -> Outcome<Self> {
+        let kernel = elf::Kernel::read(kernel)?;
         // QEMU separates option values by commas; a doubled comma stands for itself.
-        let file = image.display().to_string().replace(',', ",,");
+        let file = machine.image.display().to_string().replace(',', ",,");
+        let address = machine.load_address;
         let loader = format!("loader,file={file},addr={address:#x},cpu-num=0");
-        let machine = "virt,virtualization=on,gic-version=2,dtb-randomness=off";
-        let arguments = [
-            "-M",
-            machine,
-            "-cpu",
-            "cortex-a53",
-            "-m",
-            "2G",
-            "-device",
-            &loader,
-        ];
-        Self {
+        let board = format!("{},dtb-randomness=off", machine.machine);
+        let words = ["-M", &board, "-cpu", &machine.cpu, "-m", &machine.memory];
+        let words = words
+            .into_iter()
+            .chain(["-device", &loader, "-nic", "none"]);
+        let mut arguments: Vec<String> = words.map(str::to_owned).collect();
+        arguments.extend(machine.extra.iter().cloned());
+        let probes = ENTRIES.map(|(name, offset)| Probe {
             name: name.into(),
-            description: format!("Bulkhead image {}", image.display()),
-            arguments: arguments.map(str::to_owned).to_vec(),
-            boot: (address, address + 0x1000_0000),
+            address: kernel.vectors + offset,
+            is_entry: true,
+        });
+        Ok(Self {
+            name: name.into(),
+            description: format!("Bulkhead image {}", machine.image.display()),
+            arguments,
+            boot: (address, address + LOADER),
             console_is_uart: true,
-            ranges,
-            probes: Vec::new(),
-        }
+            ranges: vec![Range {
+                name: "kernel".into(),
+                owner: Owner::Kernel,
+                start: kernel.start,
+                end: kernel.end,
+            }],
+            programs,
+            rest: Owner::Guest,
+            probes: probes.to_vec(),
+        })
     }
 
     /// The complete arguments: output files go to `folder`, the run ends at mark `stop`.
     pub(crate) fn command(&self, plugin: &Path, folder: &Path, stop: u32) -> Vec<String> {
-        let quote = |path: &Path| path.display().to_string().replace(',', ",,");
-        let console = format!(
-            "file,id={},path={}",
-            Self::CONSOLE,
-            quote(&folder.join(CONSOLE_FILE))
-        );
-        let (first, last) = self.boot;
-        let mut load = format!(
-            "{},out={},boot={first:#x}-{last:#x},stop={stop}",
-            quote(plugin),
-            quote(&folder.join(COUNTS_FILE))
-        );
-        for range in &self.ranges {
-            load += &format!(",range={}:{:#x}-{:#x}", range.name, range.start, range.end);
-        }
-        for probe in &self.probes {
-            load += &format!(",probe={}:{:#x}", probe.name, probe.address);
-        }
+        let console = quote(&folder.join(CONSOLE_FILE));
+        let console = format!("file,id={},path={console}", Self::CONSOLE);
         let serial = format!("chardev:{}", Self::CONSOLE);
         let mut words: Vec<String> = REPEATABLE.map(str::to_owned).to_vec();
         words.extend(["-nodefaults", "-display", "none", "-chardev", &console].map(str::to_owned));
@@ -132,9 +163,49 @@ impl Target {
             words.extend(["-serial".to_owned(), serial]);
         }
         words.extend(self.arguments.iter().cloned());
-        words.extend(["-plugin".to_owned(), load]);
+        words.extend([
+            "-plugin".to_owned(),
+            self.plugin_options(plugin, folder, stop),
+        ]);
         words
     }
+
+    fn plugin_options(&self, plugin: &Path, folder: &Path, stop: u32) -> String {
+        let (first, last) = self.boot;
+        let out = quote(&folder.join(COUNTS_FILE));
+        let mut text = format!(
+            "{},out={out},boot={first:#x}-{last:#x},stop={stop}",
+            quote(plugin)
+        );
+        for range in &self.ranges {
+            text += &format!(",range={}:{:#x}-{:#x}", range.name, range.start, range.end);
+        }
+        for program in &self.programs {
+            let file = quote(&pages_file(folder, program));
+            text += &format!(",pages={}:{file}", program.name);
+        }
+        for probe in &self.probes {
+            text += &format!(",probe={}:{:#x}", probe.name, probe.address);
+        }
+        text
+    }
+
+    /// Writes the programs' code pages to `folder`, for the plugin.
+    pub(crate) fn write_pages(&self, folder: &Path) -> Outcome<()> {
+        for program in &self.programs {
+            let pages = elf::code_pages(&program.file)?;
+            host::output::write(&pages_file(folder, program), &pages)?;
+        }
+        Ok(())
+    }
+}
+
+fn pages_file(folder: &Path, program: &Program) -> PathBuf {
+    folder.join(format!("{}.pages", program.name))
+}
+
+fn quote(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
 }
 
 /// The guest's console, in the target's output folder.
@@ -142,32 +213,55 @@ pub(crate) const CONSOLE_FILE: &str = "console.log";
 /// The plugin's counts, in the target's output folder.
 pub(crate) const COUNTS_FILE: &str = "counts.json";
 
+/// A target for tests.
+#[cfg(test)]
+pub(crate) fn example(name: &str) -> Target {
+    Target {
+        name: name.into(),
+        description: "an example".into(),
+        arguments: vec!["-M".into(), "virt".into()],
+        boot: (0x6000_0000, 0x7000_0000),
+        console_is_uart: true,
+        ranges: Vec::new(),
+        programs: Vec::new(),
+        rest: Owner::Guest,
+        probes: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn ranges_and_probes_reach_the_plugin() {
-        let range = Range {
+    fn ranges_programs_and_probes_reach_the_plugin() {
+        let mut target = example("dev");
+        target.ranges.push(Range {
+            name: "kernel".into(),
+            owner: Owner::Kernel,
+            start: 0x6000_0000,
+            end: 0x6001_0000,
+        });
+        target.programs.push(Program {
             name: "vmm_ivi".into(),
             owner: Owner::Vmm,
-            start: 0x8000_0000,
-            end: 0x8001_0000,
-        };
-        let mut target = Target::image("dev", Path::new("/t/a,b.img"), 0x6000_0000, vec![range]);
+            file: "/t/vmm.elf".into(),
+        });
         target.probes.push(Probe {
             name: "sync".into(),
             address: 0x6000_0c00,
             is_entry: true,
         });
-        let words = target.command(Path::new("/t/lib.so"), Path::new("/o"), 3);
-        let text = words.join(" ");
-        assert!(text.contains("loader,file=/t/a,,b.img,addr=0x60000000,cpu-num=0"));
-        assert!(text.contains("-serial chardev:benchmark"));
+        let words = target.command(Path::new("/t/a,b.so"), Path::new("/o"), 3);
+        assert!(
+            words
+                .join(" ")
+                .contains("-serial chardev:benchmark -M virt")
+        );
         assert_eq!(
             words.last().unwrap(),
-            "/t/lib.so,out=/o/counts.json,boot=0x60000000-0x70000000,stop=3,\
-             range=vmm_ivi:0x80000000-0x80010000,probe=sync:0x60000c00"
+            "/t/a,,b.so,out=/o/counts.json,boot=0x60000000-0x70000000,stop=3,\
+             range=kernel:0x60000000-0x60010000,pages=vmm_ivi:/o/vmm_ivi.pages,probe=sync:0x60000c00"
         );
     }
 }
