@@ -5,6 +5,7 @@ mod boots;
 mod examples;
 mod host_steps;
 mod report;
+mod robust;
 
 use host::provision::{self, Need};
 use host::{Failure, Outcome};
@@ -94,6 +95,7 @@ pub(crate) fn plan(context: &Context) -> Outcome<Vec<Step>> {
     let mut steps = host_steps::steps(context);
     steps.extend(boots::steps(context, sdk.as_ref())?);
     steps.extend(examples::steps(context, sdk.as_ref())?);
+    steps.extend(robust::steps());
     Ok(steps)
 }
 

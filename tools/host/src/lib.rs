@@ -14,6 +14,7 @@ pub mod interrupt;
 pub mod job;
 pub mod machine;
 pub mod output;
+pub mod processes;
 pub mod provision;
 pub mod qemu;
 pub mod root;

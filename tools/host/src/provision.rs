@@ -12,8 +12,10 @@ use crate::ui::Ui;
 
 /// The program that boots images.
 pub const QEMU_PROGRAM: &str = "qemu-system-aarch64";
-/// The target of everything that runs on a board.
+/// The target of the programs that run on a board.
 pub const BARE_METAL_TARGET: &str = "aarch64-unknown-none";
+/// The target of the development kernel, which must not touch a thread's FP registers.
+pub const KERNEL_TARGET: &str = "aarch64-unknown-none-softfloat";
 
 /// Something that a command cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub enum Need {
         /// What it is needed for.
         why: &'static str,
     },
-    /// The Rust standard library for boards.
+    /// The Rust standard libraries for boards: of programs and of the development kernel.
     RustTarget,
     /// A component of the Rust toolchain.
     RustComponent {
@@ -69,7 +71,10 @@ impl Need {
                 format!("{file} ({why}; Debian package {package})")
             }
             Self::RustTarget => {
-                format!("the Rust target {BARE_METAL_TARGET} (protection domains are built for it)")
+                format!(
+                    "the Rust targets {BARE_METAL_TARGET} and {KERNEL_TARGET} (protection domains and the \
+                     development kernel are built for them)"
+                )
             }
             Self::RustComponent { name, why } => format!("the Rust component {name} ({why})"),
         }
@@ -86,10 +91,10 @@ impl Need {
     }
 
     /// The arguments for `rustup`, if that is what installs it.
-    fn rustup(&self) -> Option<[&'static str; 3]> {
+    fn rustup(&self) -> Option<Vec<&'static str>> {
         match self {
-            Self::RustTarget => Some(["target", "add", BARE_METAL_TARGET]),
-            Self::RustComponent { name, .. } => Some(["component", "add", name]),
+            Self::RustTarget => Some(vec!["target", "add", BARE_METAL_TARGET, KERNEL_TARGET]),
+            Self::RustComponent { name, .. } => Some(vec!["component", "add", name]),
             _ => None,
         }
     }
@@ -114,11 +119,10 @@ fn has_rust_target() -> bool {
         return false;
     };
     let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Path::new(&sysroot)
-        .join("lib/rustlib")
-        .join(BARE_METAL_TARGET)
-        .join("lib")
-        .is_dir()
+    let libraries = Path::new(&sysroot).join("lib/rustlib");
+    [BARE_METAL_TARGET, KERNEL_TARGET]
+        .iter()
+        .all(|target| libraries.join(target).join("lib").is_dir())
 }
 
 fn has_component(name: &str) -> bool {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use capdl::Elf;
 use host::job::Ran;
-use host::provision::Need;
+use host::provision::{KERNEL_TARGET, Need};
 use host::ui::elapsed;
 use host::{Failure, Outcome, output};
 use sdf::{Board, SearchPath, System};
@@ -247,6 +247,9 @@ fn arguments<'a>(package: &'a str, names: &[&'a str], features: &[&'a str]) -> V
         "json-render-diagnostics",
     ];
     args.extend(["-p", package]);
+    if package == KERNEL {
+        args.extend(["--target", KERNEL_TARGET]);
+    }
     args.extend(names.iter().flat_map(|name| ["--bin", name]));
     args.extend(features.iter().flat_map(|feature| ["--features", feature]));
     args
