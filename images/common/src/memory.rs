@@ -4,7 +4,7 @@
 use core::ptr::{self, NonNull};
 
 use mmio::Window;
-use pd::{MapError, Mapper};
+use pd::{MapError, Mapper, check_memory, check_registers};
 use record::RegionEntry;
 use shm::{Region, Ro, Rw};
 
@@ -70,12 +70,7 @@ fn range(entry: &RegionEntry) -> Result<(NonNull<u8>, usize), MapError> {
 
 impl Mapper for Memory {
     fn map_ro(&mut self, entry: &RegionEntry) -> Result<Region<Ro>, MapError> {
-        if !entry.rights.read {
-            return Err(MapError::Rights);
-        }
-        if !entry.rights.cached {
-            return Err(MapError::Attributes);
-        }
+        check_memory(entry, false)?;
         if self.overlaps_window(entry) {
             return Err(MapError::Claimed);
         }
@@ -87,9 +82,7 @@ impl Mapper for Memory {
     }
 
     fn map_rw(&mut self, entry: &RegionEntry) -> Result<Region<Rw>, MapError> {
-        if !entry.rights.write {
-            return Err(MapError::Rights);
-        }
+        check_memory(entry, true)?;
         self.map_ro(entry)?;
         let (base, len) = range(entry)?;
         // SAFETY: as in `map_ro`, and the entry says that the map is writable.
@@ -97,12 +90,7 @@ impl Mapper for Memory {
     }
 
     fn map_registers(&mut self, entry: &RegionEntry) -> Result<Window, MapError> {
-        if !(entry.rights.read && entry.rights.write) {
-            return Err(MapError::Rights);
-        }
-        if entry.rights.cached {
-            return Err(MapError::Attributes);
-        }
+        check_registers(entry)?;
         if self.overlaps_window(entry) {
             return Err(MapError::Claimed);
         }

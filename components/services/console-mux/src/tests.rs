@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Tests of lines, keys and the multiplexer between honest and hostile peers.
 
+use pd::fake::{FakeKernel, World};
 use pd::{Handler, Notify};
 use proptest::prelude::*;
 use serial::Stream;
@@ -327,6 +328,69 @@ fn ten_clients_are_one_too_many() {
     let link = FakeLink::new(64);
     let tenth = Client::new("j", link.first(ChannelId::new(40).unwrap()));
     assert!(!bench.mux.add(tenth));
+}
+
+/// Roles of a link, as the record spells them.
+fn add_link(world: &mut World, [role, out, input]: [&'static str; 3], id: u64, link: &FakeLink) {
+    world
+        .region_rw(out, link.memory.first)
+        .region_ro(input, link.memory.second)
+        .channel(role, id);
+}
+
+fn world(uart: &FakeLink) -> World {
+    let mut world = World::new();
+    add_link(&mut world, ["uart", "uart.out", "uart.in"], 0, uart);
+    let link = FakeLink::new(256);
+    add_link(&mut world, ["ivi", "ivi.out", "ivi.in"], 1, &link);
+    let link = FakeLink::new(256);
+    add_link(&mut world, ["rtos", "rtos.out", "rtos.in"], 2, &link);
+    world
+        .text("client", "ivi")
+        .text("client", "rtos")
+        .value("focus", 2);
+    world
+}
+
+#[test]
+fn a_multiplexer_is_made_from_its_record_and_says_what_its_keys_do() {
+    let uart = FakeLink::new(1024);
+    let mut driver = uart.second(ChannelId::new(0).unwrap());
+    let mut mux: ConsoleMux = world(&uart).create().unwrap();
+    let mut kernel = FakeKernel::new();
+    kernel.drive(&mut mux);
+    let mut bytes = [0; 1024];
+    let read = driver.read(&mut bytes);
+    let screen = String::from_utf8_lossy(&bytes[..read]).into_owned();
+    assert!(screen.contains("[console] 1 ivi\r\n"), "{screen}");
+    assert!(
+        screen.contains("[console] 2 rtos, has the keys"),
+        "{screen}"
+    );
+    assert_eq!(kernel.notifications(ChannelId::new(0).unwrap()), 1);
+}
+
+#[test]
+fn a_record_that_makes_no_sense_is_refused_by_name() {
+    let error = |world: &mut World| world.create::<ConsoleMux>().unwrap_err().to_string();
+    let uart = FakeLink::new(1024);
+    assert_eq!(
+        error(world(&uart).value("client", 3)),
+        "'client': each client is a text, its role"
+    );
+    assert_eq!(
+        error(world(&uart).text("client", "a client whose name is far too long")),
+        "'a?client?whose?name?is?far?too?l': the link's role is too long"
+    );
+    assert_eq!(
+        error(&mut world(&FakeLink::new(128))),
+        "'uart': its ring is shorter than a line"
+    );
+    let mut crowd = world(&uart);
+    for _ in 0..8 {
+        crowd.text("client", "ivi");
+    }
+    assert_eq!(error(&mut crowd), "'client': there are more than nine");
 }
 
 proptest! {

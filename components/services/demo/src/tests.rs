@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use echo::{Item, LABEL_BAD_CALL, RING_ITEMS, answer};
+use pd::fake::World;
 use pd::{Call, Handler, Message, Notify};
 use proptest::prelude::*;
 use serial::fake::FakeLink;
@@ -185,6 +186,39 @@ fn pong_keeps_questions_that_it_has_no_room_to_answer() {
         });
         assert_eq!((got.number, got.value), (number, answer(number)));
     }
+}
+
+#[test]
+fn all_three_are_made_from_their_records() {
+    let (console, rings) = (FakeLink::new(1024), Memory::new(16 * RING_ITEMS as usize));
+    let world = |out: &'static str, input: &'static str, role: &'static str| {
+        let mut world = World::new();
+        world
+            .region_rw("console.out", console.memory.first)
+            .region_ro("console.in", console.memory.second)
+            .channel("console", 0)
+            .region_rw(out, rings.first)
+            .region_ro(input, rings.second)
+            .channel(role, 1);
+        world
+    };
+    assert!(
+        world("ping.out", "ping.in", "ping")
+            .create::<Pong>()
+            .is_ok()
+    );
+    let mut ping = world("pong.out", "pong.in", "pong");
+    assert!(ping.create::<Ping>().is_ok());
+    assert_eq!(
+        ping.value("messages", 1 << 40)
+            .create::<Ping>()
+            .unwrap_err()
+            .to_string(),
+        "'messages': it is more than 1048576"
+    );
+    let mut crasher = world("lives", "other", "other");
+    assert!(crasher.create::<Crasher<Note>>().is_err(), "no hole");
+    assert!(crasher.value("hole", 0).create::<Crasher<Note>>().is_ok());
 }
 
 proptest! {

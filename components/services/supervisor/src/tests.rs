@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Faults in, restarts and lines out.
 
+use pd::fake::{FakeKernel, World};
 use pd::{Child, Clock, Fault, FaultReply, Handler, KernelError, MessageInfo, Notify, label};
 use proptest::prelude::*;
 use record::ChildEntry;
@@ -189,6 +190,36 @@ fn every_fault_has_a_name() {
         let printed = bench.printed();
         assert!(printed.ends_with(&format!("after {text}\n")), "{printed}");
     }
+}
+
+#[test]
+fn a_supervisor_is_made_from_its_record() {
+    let link = FakeLink::new(1024);
+    let mut mux = link.second(ChannelId::new(0).unwrap());
+    let mut supervisor: Supervisor = World::new()
+        .region_rw("console.out", link.memory.first)
+        .region_ro("console.in", link.memory.second)
+        .channel("console", 0)
+        .child("fragile", 7, 0x20_0000)
+        .child("sturdy", 8, 0x40_0000)
+        .value("fragile.restarts", 1)
+        .create()
+        .unwrap();
+    let mut kernel = FakeKernel::new();
+    for id in [7, 7, 8] {
+        kernel.push_fault(child(id), label::USER_EXCEPTION, &[1, 2, 3, 4, 0]);
+    }
+    kernel.drive(&mut supervisor);
+    let mut bytes = [0; 1024];
+    let read = mux.read(&mut bytes);
+    assert_eq!(
+        String::from_utf8_lossy(&bytes[..read]),
+        "supervisor: watching 2\n\
+         supervisor: fragile restarted (1/1) after UserException, ip 0x1\n\
+         supervisor: fragile stopped by UserException, ip 0x1\n\
+         supervisor: fragile held after 1 restarts\n\
+         supervisor: sturdy restarted (1/3) after UserException, ip 0x1\n"
+    );
 }
 
 proptest! {

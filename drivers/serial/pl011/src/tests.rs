@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 
 use arm_pl011_uart::{PL011Registers, Uart, UniqueMmioPointer};
+use mmio::fake::Bank;
+use pd::fake::{FakeKernel, World};
 use pd::{Handler, Irq, Notify};
 use proptest::prelude::*;
 use serial::Stream;
@@ -245,6 +247,52 @@ fn the_real_registers_are_set_up_and_masked_as_asked() {
         memory[0x44 / 4] & (1 << 6 | 1 << 4),
         0,
         "UARTICR leaves RXI and RTI"
+    );
+}
+
+/// Everything that the README lists, on a bank that records what is written.
+fn world(bank: &Bank, link: &FakeLink) -> World {
+    let mut world = World::new();
+    world
+        .registers("regs", bank.window())
+        .irq("irq", 5)
+        .region_rw("mux.out", link.memory.first)
+        .region_ro("mux.in", link.memory.second)
+        .channel("mux", 4);
+    world
+}
+
+#[test]
+fn a_driver_is_made_from_its_record_and_sends_at_once_what_waits() {
+    let (bank, link) = (Bank::new(0x1000), FakeLink::new(64));
+    bank.set32(0x18, 1 << 4);
+    link.second(ChannelId::new(4).unwrap()).write(b"-");
+    let mut mux = link.second(ChannelId::new(4).unwrap());
+    mux.write(b"!");
+    mux.flush(&mut Kernel::default());
+    let mut driver: Driver = world(&bank, &link).create().unwrap();
+    driver.init(&mut FakeKernel::new());
+    assert_eq!(bank.get32(0), u32::from(b'!'), "UARTDR");
+    assert_eq!(bank.get32(0x30), 0x301, "UARTCR");
+}
+
+#[test]
+fn a_speed_that_does_not_exist_is_refused() {
+    let (bank, link) = (Bank::new(0x1000), FakeLink::new(64));
+    let error = world(&bank, &link)
+        .value("baud", 1 << 33)
+        .create::<Driver>()
+        .err()
+        .unwrap();
+    assert_eq!(error.to_string(), "'baud': it has more than 32 bits");
+    let error = world(&bank, &link)
+        .value("clock", 1)
+        .create::<Driver>()
+        .err()
+        .unwrap();
+    assert_eq!(
+        error.to_string(),
+        "'baud': the clock cannot give this speed"
     );
 }
 
