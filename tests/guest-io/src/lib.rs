@@ -7,5 +7,6 @@
 #![deny(unsafe_code)]
 
 pub mod console;
+pub mod hostile;
 pub mod memory;
 pub mod registers;
