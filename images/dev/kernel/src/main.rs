@@ -47,6 +47,13 @@ extern "C" fn kernel_boot() -> *mut Context {
         "Bulkhead development kernel {}: UNVERIFIED, for development only",
         env!("CARGO_PKG_VERSION")
     );
+    if cfg!(target_feature = "neon") {
+        let _ = writeln!(
+            uart::Uart,
+            "KERNEL|ERROR: built for hard float, would corrupt threads; build for aarch64-unknown-none-softfloat"
+        );
+        halt();
+    }
     regime::init();
     gic::init();
     match payload::start() {
