@@ -268,9 +268,11 @@ impl<M: bus::Device, L> Vmm<M, L> {
             cpu.run = run;
         }
         if self.settle(kernel, Some(index)) {
-            FaultReply::Resume
-        } else {
-            FaultReply::Hold
+            return FaultReply::Resume;
+        }
+        match self.id(index).and_then(|id| kernel.vcpu_hold(id)) {
+            Ok(()) => FaultReply::Hold,
+            Err(error) => self.crash(kernel, index, Crash::Kernel(error)),
         }
     }
 

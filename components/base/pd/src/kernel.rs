@@ -106,6 +106,18 @@ pub trait Vcpu {
         resume: bool,
     ) -> Result<(), KernelError>;
 
+    /// Takes the vCPU off a fault that is going to be left without an answer. The kernel does that by
+    /// itself at the next receive, so there is nothing to do, except that kernels with a console
+    /// complain there about each one: their ports stop the thread.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    fn vcpu_hold(&mut self, id: VcpuId) -> Result<(), KernelError> {
+        let _ = id;
+        Ok(())
+    }
+
     /// Lets the vCPU's thread, stopped or held at a fault, go on where it is. Ports override this
     /// with the kernel's own call (`TCBResume`), which costs one entry instead of two.
     ///

@@ -164,6 +164,14 @@ impl<S: Syscalls> Vcpu for Kernel<S> {
         write_registers(&mut self.sys, vcpu_tcb(id), from, resume)
     }
 
+    fn vcpu_hold(&mut self, id: VcpuId) -> Result<(), KernelError> {
+        if self.sys.has_console() {
+            self.vcpu_stop(id)
+        } else {
+            Ok(())
+        }
+    }
+
     fn vcpu_resume(&mut self, id: VcpuId) -> Result<(), KernelError> {
         let label = self.sys.labels().tcb_resume;
         invoke(&mut self.sys, vcpu_tcb(id), label, &[]).map(drop)

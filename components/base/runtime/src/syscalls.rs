@@ -60,6 +60,8 @@ pub trait Syscalls {
     fn set_message_word(&mut self, index: usize, value: u64);
     /// The invocation labels of the kernel configuration this image is built for.
     fn labels(&self) -> &'static Labels;
+    /// Whether the kernel prints: debug configurations.
+    fn has_console(&self) -> bool;
     /// Writes to the kernel's debug console; does nothing where the kernel has none.
     fn debug_write(&mut self, bytes: &[u8]);
     /// CNTPCT_EL0, in ticks.

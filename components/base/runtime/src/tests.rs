@@ -75,6 +75,9 @@ impl Syscalls for Fake {
     fn labels(&self) -> &'static Labels {
         &LABELS
     }
+    fn has_console(&self) -> bool {
+        true
+    }
     fn debug_write(&mut self, _: &[u8]) {}
     fn ticks(&self) -> u64 {
         0
@@ -129,6 +132,8 @@ fn capability_addresses_are_those_of_microkit() {
     kernel.child_stop(ChildId::new(1).unwrap()).unwrap();
     let vcpu = VcpuId::new(2).unwrap();
     kernel.vcpu_stop(vcpu).unwrap();
+    kernel.vcpu_hold(vcpu).unwrap();
+    kernel.vcpu_resume(vcpu).unwrap();
     kernel.vcpu_ack_vppi(vcpu, 27).unwrap();
     assert_eq!(
         kernel.sys.calls,
@@ -138,6 +143,8 @@ fn capability_addresses_are_those_of_microkit() {
             ("call", 81, 9 << 12 | 2, [1, 2, 0, 0]),
             ("call", 203, 12 << 12, NONE),
             ("call", 268, 12 << 12, NONE),
+            ("call", 268, 12 << 12, NONE),
+            ("call", 268, 13 << 12, NONE),
             ("call", 332, 63 << 12 | 1, [27, 0, 0, 0]),
         ]
     );

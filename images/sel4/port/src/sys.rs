@@ -7,7 +7,7 @@ use pd::{MAX_WORDS, MessageInfo};
 use runtime::syscalls::{CacheOp, Labels, Outgoing, Received, Syscalls, Words};
 use sel4::sys::invocation_label as label;
 use sel4::{Cap, MessageInfoBuilder, cap_type::Unspecified};
-use sel4_config::sel4_cfg_if;
+use sel4_config::{sel4_cfg_bool, sel4_cfg_if};
 
 /// Labels of the kernel that the SDK's headers describe. They differ between its configurations,
 /// so they are taken from there and an image belongs to one configuration.
@@ -119,6 +119,10 @@ impl Syscalls for Sel4 {
 
     fn labels(&self) -> &'static Labels {
         &LABELS
+    }
+
+    fn has_console(&self) -> bool {
+        sel4_cfg_bool!(PRINTING)
     }
 
     fn debug_write(&mut self, bytes: &[u8]) {
