@@ -93,7 +93,8 @@ pub fn write(
         (names::IMAGE, image.bytes.as_slice()),
     ] {
         let path = stage.join(name);
-        fs::write(&path, bytes).map_err(|e| Failure::io("write", &path, &e))?;
+        fs::write(&path, bytes)
+            .map_err(|e| Failure::io("write", &path, &e).note("nothing was written"))?;
         files.push(PathBuf::from(name));
     }
     Ok(files)

@@ -184,11 +184,17 @@ fn judge(ran: &Ran, stage: &Path) -> Outcome<()> {
         (_, Some(code)) => format!("refused the system (exit code {code})"),
         (_, None) => "was killed".to_owned(),
     };
-    let mut failure = Failure::input(format!("the SDK's microkit tool {how}"));
+    let full = ran.stderr.contains("No space left");
+    let failure = if full {
+        Failure::environment
+    } else {
+        Failure::input
+    };
+    let mut failure = failure(format!("the SDK's microkit tool {how}"));
     for line in ran.last_lines(12) {
         failure = failure.note(line);
     }
-    if ran.stderr.contains("No space left") {
+    if full {
         failure = failure.help("free some space, or choose another place with -o");
     }
     Err(failure

@@ -37,7 +37,8 @@ pub(crate) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
         .filter(|f| f.path.ends_with("/Cargo.toml"))
     {
         let is_package = file.text.contains("[package]");
-        if is_package && !file.text.contains("[lints]\nworkspace = true") {
+        let own_table = file.text.contains("[lints.rust]");
+        if is_package && !own_table && !file.text.contains("[lints]\nworkspace = true") {
             let message = "add [lints] with workspace = true";
             findings.push(Finding::new(&file.path, 0, "one-house", message));
         }

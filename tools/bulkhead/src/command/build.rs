@@ -19,7 +19,7 @@ use crate::kernel::{self, Kernel};
 use crate::system::{self, SystemFile};
 
 pub(crate) use programs::LIBCLANG;
-use programs::Programs;
+use programs::{Compiler, Programs};
 
 /// A finished image.
 pub(crate) struct Built {
@@ -107,13 +107,13 @@ impl Build<'_> {
         if !wanted.is_empty() || *self.kernel == Kernel::Dev {
             provision::ensure(&self.context.ui, &needs, self.context.may_install)?;
         }
-        programs::compile(
-            self.context,
-            self.kernel,
-            &self.file.board,
-            self.config,
-            &wanted,
-        )
+        let compiler = Compiler {
+            context: self.context,
+            kernel: self.kernel,
+            board: &self.file.board,
+            config: self.config,
+        };
+        programs::compile(&compiler, &wanted)
     }
 
     /// Checks again with all files at hand, then packs.

@@ -200,6 +200,24 @@ fn rights(rights: Rights) -> u32 {
         | bit(rights.grant_reply, RIGHT_GRANT_REPLY)
 }
 
+fn flags(thread: &Thread<'_>) -> u32 {
+    let flag = |on: bool, flag: u32| if on { flag } else { 0 };
+    flag(thread.tcb.extra.fpu_disabled, TCB_FPU_DISABLED)
+        | flag(thread.tcb.extra.resume, TCB_RESUME)
+        | flag(thread.pd.is_some_and(|pd| *pd.passive), TCB_PASSIVE)
+}
+
+/// A name with a NUL behind it.
+fn padded(name: &str) -> [u8; 64] {
+    let mut bytes = [0; 64];
+    bytes
+        .iter_mut()
+        .take(63)
+        .zip(name.bytes())
+        .for_each(|(to, from)| *to = from);
+    bytes
+}
+
 impl Tables {
     fn add_spaces(&mut self, spaces: &Spaces) {
         for ranges in &spaces.ranges {
@@ -253,16 +271,9 @@ impl Tables {
             _ => (None, 0),
         };
         let buffer = object(bound::IPC_BUFFER).and_then(|frame| index.spaces.paddr(frame));
-        let flag = |on: bool, flag: u32| if on { flag } else { 0 };
-        let passive = thread.pd.is_some_and(|pd| *pd.passive);
-        let mut name = [0; 64];
-        name.iter_mut()
-            .take(63)
-            .zip(thread.name.bytes())
-            .for_each(|(to, from)| *to = from);
         let cspace = self.add_cspace(spec, index, object(bound::CSPACE));
         self.tcbs.push(Tcb {
-            name,
+            name: padded(thread.name),
             entry: extra.ip.into(),
             sp: extra.sp.into(),
             spsr: U64::ZERO,
@@ -279,10 +290,7 @@ impl Tables {
             priority: u32::from(extra.prio).into(),
             mcp: u32::from(extra.max_prio).into(),
             domain: u32::from(extra.domain.unwrap_or(0)).into(),
-            flags: (flag(extra.fpu_disabled, TCB_FPU_DISABLED)
-                | flag(extra.resume, TCB_RESUME)
-                | flag(passive, TCB_PASSIVE))
-            .into(),
+            flags: flags(thread).into(),
             start_order: narrow(order),
             reserved: U32::ZERO,
         });

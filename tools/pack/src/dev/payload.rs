@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use devimage::{Header, Load, MAGIC, Table, VERSION, crc32};
 use zerocopy::little_endian::{U32, U64};
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 use super::objects::Tables;
 
@@ -17,48 +17,45 @@ pub(super) fn write(tables: &Tables, fills: &BTreeMap<u64, Vec<u8>>, labels: u32
     let mut bytes = vec![0; size_of::<Header>()];
     let loads_at = bytes.len();
     bytes.resize(loads_at + fills.len() * size_of::<Load>(), 0);
-    let vspaces = append(&mut bytes, &tables.vspaces);
-    let mappings = append(&mut bytes, &tables.mappings);
-    let tcbs = append(&mut bytes, &tables.tcbs);
-    let sched_contexts = append(&mut bytes, &tables.sched_contexts);
-    let irqs = append(&mut bytes, &tables.irqs);
-    let cspaces = append(&mut bytes, &tables.cspaces);
-    let slots = append(&mut bytes, &tables.slots);
-    let domains = append(&mut bytes, &tables.domains);
+    let mut header = write_tables(&mut bytes, tables);
     let loads: Vec<Load> = fills
         .iter()
         .map(|(paddr, data)| load(&mut bytes, *paddr, data))
         .collect();
-    let loads_bytes = loads.as_bytes();
-    bytes[loads_at..loads_at + loads_bytes.len()].copy_from_slice(loads_bytes);
-    let header = Header {
+    header.loads = Table {
+        offset: narrow(loads_at),
+        count: narrow(loads.len()),
+    };
+    let loads = loads.as_bytes();
+    bytes[loads_at..loads_at + loads.len()].copy_from_slice(loads);
+    header.label_set = U32::new(labels);
+    header.total_size = wide(bytes.len());
+    header.crc32 = U32::new(crc32(&bytes[size_of::<Header>()..]));
+    bytes[..size_of::<Header>()].copy_from_slice(header.as_bytes());
+    bytes
+}
+
+/// Appends all tables but the loads; the header says where they are and how many objects there are.
+fn write_tables(bytes: &mut Vec<u8>, tables: &Tables) -> Header {
+    Header {
         magic: MAGIC,
         version: U32::new(VERSION),
-        label_set: U32::new(labels),
-        total_size: wide(bytes.len()),
-        crc32: U32::new(crc32(&bytes[size_of::<Header>()..])),
         monitor_endpoint: tables.monitor_endpoint,
         endpoints: tables.endpoints,
         notifications: tables.notifications,
         replies: tables.replies,
         vcpus: tables.vcpus,
         domain_start: tables.domain_start,
-        reserved: U32::ZERO,
-        loads: Table {
-            offset: narrow(loads_at),
-            count: narrow(loads.len()),
-        },
-        vspaces,
-        mappings,
-        tcbs,
-        sched_contexts,
-        irqs,
-        cspaces,
-        slots,
-        domains,
-    };
-    bytes[..size_of::<Header>()].copy_from_slice(header.as_bytes());
-    bytes
+        vspaces: append(bytes, &tables.vspaces),
+        mappings: append(bytes, &tables.mappings),
+        tcbs: append(bytes, &tables.tcbs),
+        sched_contexts: append(bytes, &tables.sched_contexts),
+        irqs: append(bytes, &tables.irqs),
+        cspaces: append(bytes, &tables.cspaces),
+        slots: append(bytes, &tables.slots),
+        domains: append(bytes, &tables.domains),
+        ..Header::new_zeroed()
+    }
 }
 
 /// A number that fits by construction: payloads are far below 4 GiB, and the kernel checks again.

@@ -126,20 +126,9 @@ fn select(ours: &[Wanted], system: &System, given: &SearchPath) -> Vec<Wanted> {
 }
 
 /// Compiles `wanted`, and the kernel where it is ours.
-pub(super) fn compile(
-    context: &Context,
-    kernel: &Kernel,
-    board: &Board,
-    config: Config,
-    wanted: &[Wanted],
-) -> Outcome<Programs> {
-    let compiler = Compiler {
-        context,
-        kernel,
-        board,
-        config,
-    };
+pub(super) fn compile(compiler: &Compiler<'_>, wanted: &[Wanted]) -> Outcome<Programs> {
     // Cargo keeps one program of each name: it must be copied before another build replaces it.
+    let context = compiler.context;
     let programs_folder = context.output().join("programs");
     let _claim = output::claim(&programs_folder, || {
         context.ui.say("waiting for another build")
@@ -148,7 +137,7 @@ pub(super) fn compile(
         folder: None,
         kernel: None,
     };
-    if *kernel == Kernel::Dev {
+    if *compiler.kernel == Kernel::Dev {
         let built = compiler.build(DEV, KERNEL, &[KERNEL], &[])?;
         programs.kernel = built.into_iter().find(|p| p.name == KERNEL).map(|p| p.path);
     }
@@ -169,11 +158,15 @@ pub(super) fn compile(
 }
 
 /// What the builds of one image share.
-struct Compiler<'a> {
-    context: &'a Context,
-    kernel: &'a Kernel,
-    board: &'a Board,
-    config: Config,
+pub(super) struct Compiler<'a> {
+    /// The command's context.
+    pub(super) context: &'a Context,
+    /// The kernel that programs are for.
+    pub(super) kernel: &'a Kernel,
+    /// The board.
+    pub(super) board: &'a Board,
+    /// The configuration of the kernel.
+    pub(super) config: Config,
 }
 
 impl Compiler<'_> {
