@@ -59,6 +59,8 @@ pub struct Queue {
     next_used: u16,
     /// `next_used` when the driver was last considered for a notification.
     notified: u16,
+    /// A notification is due whatever the driver's event says.
+    owed: bool,
 }
 
 const _: () = assert!(MAX_SIZE as u32 <= u64::BITS);
@@ -88,8 +90,9 @@ impl Queue {
         let recovered = queue.inflight.recover(found).map_err(|_| Fault::Resume)?;
         queue.next_used = recovered.used;
         queue.next_avail = recovered.avail;
+        queue.notified = recovered.used;
         // Whether the driver was told of the last ones is unknown: tell it once more.
-        queue.notified = recovered.used.wrapping_sub(1);
+        queue.owed = true;
         Ok(queue)
     }
 
@@ -134,6 +137,7 @@ impl Queue {
             next_avail: 0,
             next_used: 0,
             notified: 0,
+            owed: false,
         })
     }
 
@@ -227,6 +231,10 @@ impl Queue {
     /// Whether the driver wants to be told of what was given back since this was last asked
     /// (2.7.7.2). Spurious notifications are allowed; lost ones are not.
     pub fn take_notification(&mut self) -> bool {
+        if core::mem::take(&mut self.owed) {
+            self.notified = self.next_used;
+            return true;
+        }
         if self.next_used == self.notified {
             return false;
         }

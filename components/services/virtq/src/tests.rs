@@ -579,6 +579,20 @@ fn r6_a_new_backend_resumes_where_the_old_one_died() {
 }
 
 #[test]
+fn r6_a_notification_that_the_old_backend_still_owed_is_sent() {
+    let mut rig = Rig::new(8, true);
+    rig.set_used_event(0);
+    for head in 0..3 {
+        rig.submit_simple(head);
+        rig.pop().unwrap();
+        rig.queue.complete(head, 0);
+    }
+    rig.restart().unwrap();
+    assert!(rig.queue.take_notification());
+    assert!(!rig.queue.take_notification(), "once");
+}
+
+#[test]
 fn a_driver_that_changes_the_used_index_cannot_be_resumed() {
     let mut rig = Rig::new(8, false);
     rig.submit_simple(0);
