@@ -19,6 +19,12 @@ pub(crate) struct Expanded {
     pub(crate) folder: Option<PathBuf>,
 }
 
+/// The folder for the images of the guests of the system described by `file`.
+pub(crate) fn folder(context: &Context, file: &Path) -> PathBuf {
+    let stem = file.file_stem().unwrap_or_default();
+    context.output().join("guests/placed").join(stem)
+}
+
 /// Makes the images of every guest of `system`, and writes the files that follow from them.
 pub(crate) fn expand(
     context: &Context,

@@ -4,6 +4,8 @@
 //! The folder names one program per protection domain and one prefill per region, so that it is
 //! complete in itself and can be reviewed.
 
+mod compare;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,6 +64,7 @@ pub fn build(
         .limit(LIMIT)
         .run(ui, "microkit")?;
     judge(&ran, stage)?;
+    compare::with_microkit(target, prepared, stage)?;
     staging
         .names
         .extend([REPORT, CAPDL, IMAGE].map(PathBuf::from));

@@ -3,7 +3,6 @@
 
 mod programs;
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use host::output::{self, Stage};
@@ -119,11 +118,7 @@ impl Build<'_> {
     /// Checks again with all files at hand, then packs.
     fn pack(&self, search: &SearchPath, programs: &Programs, folder: &Path) -> Outcome<()> {
         let system = self.file.check_files(self.context, search)?;
-        let images = self
-            .context
-            .output()
-            .join("guests/placed")
-            .join(self.stem());
+        let images = guests::folder(self.context, &self.file.path);
         let expanded = guests::expand(self.context, system, search, &images)
             .map_err(|error| self.explain(error))?;
         let mut search = search.clone();
@@ -165,11 +160,6 @@ impl Build<'_> {
             Config::Release => capdl::Config::Release,
             Config::Benchmark => capdl::Config::Benchmark,
         }
-    }
-
-    /// The system file's name without folder and suffix.
-    fn stem(&self) -> &OsStr {
-        self.file.path.file_stem().unwrap_or_default()
     }
 
     fn explain(&self, error: PackError) -> Failure {
