@@ -22,15 +22,29 @@ const RAM_SIZE: u64 = 512 << 20;
 pub(crate) fn target(ui: &Ui, prepared: &Prepared, folder: &Path) -> Outcome<Target> {
     let tree = folder.join("machine.dtb");
     host::output::write(&tree, &seeded(&dump(ui, folder)?)?)?;
-    let mut arguments = machine();
+    Ok(Target {
+        name: "native".into(),
+        description: "QEMU's virt machine with its own virtio-mmio devices".into(),
+        arguments: arguments(prepared, &tree),
+        boot: (RAM, RAM + RAM_SIZE),
+        console_is_uart: false,
+        ranges: Vec::new(),
+        programs: Vec::new(),
+        rest: Owner::Guest,
+        probes: Vec::new(),
+    })
+}
+
+fn arguments(prepared: &Prepared, tree: &Path) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
     let null = format!(
         "driver=null-co,node-name=disk,size={},read-zeroes=off",
         64 << 20
     );
-    arguments.extend(
+    let mut words = machine();
+    words.extend(
         [
-            ["-dtb", &path(&tree)],
+            ["-dtb", &path(tree)],
             ["-kernel", &path(&prepared.kernel)],
             ["-initrd", &path(&prepared.initrd)],
             ["-append", &prepared.command_line],
@@ -46,25 +60,15 @@ pub(crate) fn target(ui: &Ui, prepared: &Prepared, folder: &Path) -> Outcome<Tar
                 "-device",
                 "virtio-net-device,netdev=net,mac=52:54:00:12:34:56",
             ],
-            // Without these, requests are completed by another thread, whenever it runs.
             ["-global", "virtio-mmio.force-legacy=false"],
+            // With it, requests are completed by another thread, whenever that runs.
             ["-global", "virtio-mmio.ioeventfd=off"],
         ]
         .concat()
         .into_iter()
         .map(str::to_owned),
     );
-    Ok(Target {
-        name: "native".into(),
-        description: "QEMU's virt machine with its own virtio-mmio devices".into(),
-        arguments,
-        boot: (RAM, RAM + RAM_SIZE),
-        console_is_uart: false,
-        ranges: Vec::new(),
-        programs: Vec::new(),
-        rest: Owner::Guest,
-        probes: Vec::new(),
-    })
+    words
 }
 
 fn machine() -> Vec<String> {

@@ -6,7 +6,7 @@ use crate::cpio::TooLarge;
 use crate::initramfs::{self, Content, Placed};
 use crate::modules::{Index, ModuleError};
 use crate::program::{self, ProgramError};
-use crate::recipe::{Initramfs, Kernel, Recipe, RecipeError, Source};
+use crate::recipe::{Build, Initramfs, Kernel, Recipe, RecipeError, Source};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -77,16 +77,12 @@ pub fn prepare(
     let source = match &recipe.source {
         Source::Package(kernel) => kernel,
         Source::Build(build) => {
-            // Cargo itself knows what is up to date.
             progress(&format!(
                 "{}: building ({})",
                 name.display(),
                 recipe.description
             ));
-            create_dir(&out)?;
-            let image = program::build(&recipe.dir, build, &out.join("target"))?;
-            write(&guest.kernel, &image)?;
-            return Ok(guest);
+            return build_program(&recipe, build, guest);
         }
     };
     let stamp = (out.join("stamp"), fingerprint(&recipe)?);
@@ -103,6 +99,15 @@ pub fn prepare(
     let apt = Apt::open(&cache.join("apt"))?;
     make(&recipe, source, &apt, &guest, progress)?;
     write(&stamp.0, stamp.1.as_bytes())?;
+    Ok(guest)
+}
+
+/// Cargo itself knows what is up to date.
+fn build_program(recipe: &Recipe, build: &Build, guest: Guest) -> Result<Guest, GuestError> {
+    let out = guest.kernel.with_file_name("");
+    create_dir(&out)?;
+    let image = program::build(&recipe.dir, build, &out.join("target"))?;
+    write(&guest.kernel, &image)?;
     Ok(guest)
 }
 

@@ -52,12 +52,17 @@ pub enum ProgramError {
 /// # Errors
 /// [`ProgramError`] with cargo's output, or what is wrong with the executable.
 pub fn build(dir: &Path, recipe: &Build, target_dir: &Path) -> Result<Vec<u8>, ProgramError> {
+    // Cargo runs in another folder, where a relative path would mean another place.
+    let target_dir = std::path::absolute(target_dir).map_err(|source| ProgramError::Read {
+        path: target_dir.to_path_buf(),
+        source,
+    })?;
     // RUSTFLAGS would replace the folder's own configuration.
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--quiet", "--release", "--locked", "--bin"])
         .args([&recipe.binary, "--target", &recipe.target])
         .current_dir(dir)
-        .env("CARGO_TARGET_DIR", target_dir)
+        .env("CARGO_TARGET_DIR", &target_dir)
         .env_remove("RUSTFLAGS")
         .output()
         .map_err(|source| ProgramError::NoCargo {
