@@ -10,6 +10,17 @@ pub enum LabelSet {
     Release,
 }
 
+impl LabelSet {
+    /// The label set that an image header names.
+    pub fn of(label_set: u32) -> Self {
+        if label_set == devimage::LABELS_DEBUG {
+            Self::Debug
+        } else {
+            Self::Release
+        }
+    }
+}
+
 /// System calls by their number in x7 (sel4-abi §1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "names of sel4-abi §1.1")]

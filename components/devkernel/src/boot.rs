@@ -39,6 +39,38 @@ fn part<'a, T>(
     objects.get_mut(..count).ok_or(OutOfStorage(what))
 }
 
+/// The part of `storage` that `image` needs.
+fn cut<'a>(storage: Storage<'a>, image: &Image<'_>) -> Result<Storage<'a>, OutOfStorage> {
+    let header = image.header;
+    let notifications = count(header.notifications.get());
+    Ok(Storage {
+        tcbs: part(storage.tcbs, image.tcbs.len(), "tcbs")?,
+        scs: part(storage.scs, image.sched_contexts.len(), "sched contexts")?,
+        endpoints: part(
+            storage.endpoints,
+            count(header.endpoints.get()),
+            "endpoints",
+        )?,
+        notifications: part(storage.notifications, notifications, "notifications")?,
+        replies: part(storage.replies, count(header.replies.get()), "replies")?,
+        vcpus: part(storage.vcpus, count(header.vcpus.get()), "vcpus")?,
+        irqs: part(storage.irqs, image.irqs.len(), "irqs")?,
+        cspaces: part(storage.cspaces, image.cspaces.len(), "cspaces")?,
+        domains: part(storage.domains, image.domains.len(), "domains")?,
+        ..storage
+    })
+}
+
+fn build_domains<'a>(image: &Image<'_>, domains: &'a mut [(u8, u64)]) -> &'a [(u8, u64)] {
+    for (source, target) in image.domains.iter().zip(&mut *domains) {
+        *target = (
+            u8::try_from(source.domain.get()).unwrap_or(0),
+            source.ticks.get(),
+        );
+    }
+    domains
+}
+
 fn count(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
@@ -154,67 +186,37 @@ impl<'a, M: Machine> Kernel<'a, M> {
         storage: Storage<'a>,
         frequency: u64,
     ) -> Result<Self, OutOfStorage> {
-        let header = image.header;
-        let debug = header.label_set.get() == devimage::LABELS_DEBUG;
-        let cspaces = part(storage.cspaces, image.cspaces.len(), "cspaces")?;
-        build_cspaces(image, cspaces, storage.caps)?;
-        let domains = part(storage.domains, image.domains.len(), "domains")?;
-        for (source, target) in image.domains.iter().zip(&mut *domains) {
-            *target = (
-                u8::try_from(source.domain.get()).unwrap_or(0),
-                source.ticks.get(),
-            );
-        }
-        let notifications = count(header.notifications.get());
+        let storage = cut(storage, image)?;
+        build_cspaces(image, storage.cspaces, storage.caps)?;
+        let labels = LabelSet::of(image.header.label_set.get());
+        let endpoint = id(image.header.monitor_endpoint.get());
         let mut kernel = Self {
-            core: Core {
-                now: machine.now(),
-                ..Core::BOOT
-            },
+            core: Core::at(machine.now()),
             machine,
-            labels: if debug {
-                LabelSet::Debug
-            } else {
-                LabelSet::Release
-            },
+            labels,
             frequency,
             min_budget: us_to_ticks(devimage::MIN_BUDGET_US, frequency),
-            tcbs: Table::new(part(storage.tcbs, image.tcbs.len(), "tcbs")?),
-            scs: Table::new(part(
-                storage.scs,
-                image.sched_contexts.len(),
-                "sched contexts",
-            )?),
-            endpoints: Table::new(part(
-                storage.endpoints,
-                count(header.endpoints.get()),
-                "endpoints",
-            )?),
-            notifications: Table::new(part(storage.notifications, notifications, "notifications")?),
-            replies: Table::new(part(
-                storage.replies,
-                count(header.replies.get()),
-                "replies",
-            )?),
-            vcpus: Table::new(part(storage.vcpus, count(header.vcpus.get()), "vcpus")?),
-            irqs: Table::new(part(storage.irqs, image.irqs.len(), "irqs")?),
-            cspaces: Table::new(cspaces),
+            tcbs: Table::new(storage.tcbs),
+            scs: Table::new(storage.scs),
+            endpoints: Table::new(storage.endpoints),
+            notifications: Table::new(storage.notifications),
+            replies: Table::new(storage.replies),
+            vcpus: Table::new(storage.vcpus),
+            irqs: Table::new(storage.irqs),
+            cspaces: Table::new(storage.cspaces),
             caps: storage.caps,
             irq_handlers: [None; IRQS],
             ready: storage.ready,
-            domains,
-            domain_start: count(header.domain_start.get()),
-            monitor: Monitor {
-                endpoint: id(header.monitor_endpoint.get()),
-                tcbs: image.tcbs,
-                request: None,
-            },
+            domains: build_domains(image, storage.domains),
+            domain_start: count(image.header.domain_start.get()),
+            monitor: Monitor::new(endpoint, image.tcbs),
         };
-        kernel.fill(image, debug);
+        kernel.fill(image);
         Ok(kernel)
     }
 
-    fn fill(&mut self, image: &Image<'a>, debug: bool) {
+    fn fill(&mut self, image: &Image<'a>) {
+        let debug = self.debug();
         for (sc, source) in self.scs.ids().zip(image.sched_contexts) {
             let (budget, period) = (source.budget_us.get(), source.period_us.get());
             let refills = Refills::new(self.ticks(budget), self.ticks(period), self.core.now);

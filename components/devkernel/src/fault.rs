@@ -100,20 +100,7 @@ impl Fault {
                 cptr,
                 receive,
                 lookup,
-            } => {
-                let receive = u64::from(receive);
-                match lookup {
-                    LookupFailure::MissingCapability { bits_left } => {
-                        FaultMessage::new(label, &[ip, cptr, receive, 2, bits_left])
-                    }
-                    LookupFailure::GuardMismatch {
-                        bits_left,
-                        guard_bits,
-                    } => {
-                        FaultMessage::new(label, &[ip, cptr, receive, 4, bits_left, 0, guard_bits])
-                    }
-                }
-            }
+            } => encode_cap(ip, cptr, receive, lookup),
             Self::UnknownSyscall(number) => {
                 let [x0, x1, x2, x3, x4, x5, x6, x7, ..] = context.x;
                 let (sp, elr, spsr) = (context.sp, context.elr, context.spsr);
@@ -123,12 +110,7 @@ impl Fault {
             Self::UserException { number, code } => {
                 FaultMessage::new(label, &[ip, context.sp, context.spsr, number, code])
             }
-            Self::Debug { reason } => match reason {
-                DebugReason::Data(address) => FaultMessage::new(label, &[ip, 0, address, 0]),
-                DebugReason::Instruction(address) => FaultMessage::new(label, &[ip, 1, address, 0]),
-                DebugReason::SingleStep => FaultMessage::new(label, &[ip, 2]),
-                DebugReason::SoftwareBreak => FaultMessage::new(label, &[ip, 3]),
-            },
+            Self::Debug { reason } => encode_debug(ip, reason),
             Self::Vm {
                 address,
                 prefetch,
@@ -178,6 +160,28 @@ impl Fault {
             Self::UnknownSyscall(_) | Self::UserException { .. } | Self::Debug { .. } => label == 0,
             _ => true,
         }
+    }
+}
+
+fn encode_cap(ip: u64, cptr: u64, receive: bool, lookup: LookupFailure) -> FaultMessage {
+    let receive = u64::from(receive);
+    match lookup {
+        LookupFailure::MissingCapability { bits_left } => {
+            FaultMessage::new(1, &[ip, cptr, receive, 2, bits_left])
+        }
+        LookupFailure::GuardMismatch {
+            bits_left,
+            guard_bits,
+        } => FaultMessage::new(1, &[ip, cptr, receive, 4, bits_left, 0, guard_bits]),
+    }
+}
+
+fn encode_debug(ip: u64, reason: DebugReason) -> FaultMessage {
+    match reason {
+        DebugReason::Data(address) => FaultMessage::new(4, &[ip, 0, address, 0]),
+        DebugReason::Instruction(address) => FaultMessage::new(4, &[ip, 1, address, 0]),
+        DebugReason::SingleStep => FaultMessage::new(4, &[ip, 2]),
+        DebugReason::SoftwareBreak => FaultMessage::new(4, &[ip, 3]),
     }
 }
 

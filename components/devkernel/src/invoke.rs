@@ -4,7 +4,6 @@
 use crate::abi::{Error, Label};
 use crate::cap::Cap;
 use crate::ids::{IrqId, TcbId, VSpaceId};
-use crate::ipc::SendMode;
 use crate::kernel::Kernel;
 use crate::machine::{CacheOp, Machine};
 use crate::syscall::InvokeMode;
@@ -41,41 +40,22 @@ impl<M: Machine> Kernel<'_, M> {
         let Invocation { id, mode, .. } = invocation;
         match cap {
             Cap::Null => Err(Error::InvalidCapability(0)),
+            Cap::Endpoint { rights, .. } | Cap::Notification { rights, .. } if !rights.write => {
+                Err(Error::InvalidCapability(0))
+            }
             Cap::Endpoint {
                 id: endpoint,
                 badge,
                 rights,
             } => {
-                if !rights.write {
-                    return Err(Error::InvalidCapability(0));
-                }
-                let can_reply = rights.grant || rights.grant_reply;
-                let InvokeMode {
-                    blocking,
-                    call,
-                    donate,
-                    ..
-                } = mode;
-                let grant = rights.grant;
-                let send = SendMode {
-                    blocking,
-                    call,
-                    badge,
-                    grant,
-                    can_reply,
-                    donate,
-                };
-                self.send_ipc(id, endpoint, send);
+                self.send_ipc(id, endpoint, mode.message(badge, rights));
                 Ok(Outcome::Done)
             }
             Cap::Notification {
                 id: notification,
                 badge,
-                rights,
+                ..
             } => {
-                if !rights.write {
-                    return Err(Error::InvalidCapability(0));
-                }
                 self.signal(notification, badge);
                 EMPTY
             }
@@ -86,12 +66,20 @@ impl<M: Machine> Kernel<'_, M> {
             Cap::Tcb(_) | Cap::SchedContext(_) if mode.first_phase => {
                 Err(Error::InvalidCapability(0))
             }
+            _ => self.decode_object(cap, invocation),
+        }
+    }
+
+    /// Objects that are configured rather than communicated with.
+    fn decode_object(&mut self, cap: Cap, invocation: Invocation) -> Decoded {
+        match cap {
             Cap::Tcb(target) => self.decode_tcb(target, invocation),
             Cap::SchedContext(sc) => self.decode_sched_context(sc, invocation),
             Cap::Irq(irq) => self.decode_irq(irq, invocation),
             Cap::Vcpu(vcpu) => self.decode_vcpu(vcpu, invocation),
             Cap::VSpace(vspace) => self.decode_vspace(vspace, invocation),
             Cap::Smc => self.decode_smc(invocation),
+            _ => Err(Error::InvalidCapability(0)),
         }
     }
 

@@ -54,6 +54,11 @@ pub struct Core {
 }
 
 impl Core {
+    /// A processor that boots at time `now`.
+    pub(crate) fn at(now: u64) -> Self {
+        Self { now, ..Self::BOOT }
+    }
+
     /// A processor at boot.
     pub const BOOT: Self = Self {
         current: None,

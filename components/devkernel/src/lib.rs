@@ -27,6 +27,7 @@ mod notify;
 pub mod object;
 pub mod queue;
 pub mod refill;
+mod reply;
 mod sched;
 mod sched_context;
 pub mod stage2;

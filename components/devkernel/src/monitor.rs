@@ -22,6 +22,14 @@ pub(crate) struct Monitor<'a> {
 }
 
 impl<'a> Monitor<'a> {
+    pub(crate) fn new(endpoint: Option<EndpointId>, tcbs: &'a [devimage::Tcb]) -> Self {
+        Self {
+            endpoint,
+            tcbs,
+            request: None,
+        }
+    }
+
     pub(crate) fn serves(&self, endpoint: EndpointId) -> bool {
         self.endpoint == Some(endpoint)
     }
@@ -211,31 +219,14 @@ fn describe(
     message: &FaultMessage,
     stack_bottom: u64,
 ) -> core::fmt::Result {
-    let ip = message.words[0];
+    let [ip, ..] = message.words;
     match *fault {
-        Fault::Cap {
-            cptr,
-            receive,
-            lookup,
-        } => {
+        Fault::Cap { cptr, lookup, .. } => {
             write!(
                 out,
                 "MON|ERROR: CapFault: ip={ip:#018x}  fault_addr={cptr:#018x}"
             )?;
-            write!(out, "  in_recv_phase={receive}  lookup_failure_type=")?;
-            match lookup {
-                LookupFailure::MissingCapability { bits_left } => {
-                    writeln!(out, "seL4_MissingCapability  bits_left={bits_left:#018x}")
-                }
-                LookupFailure::GuardMismatch {
-                    bits_left,
-                    guard_bits,
-                } => writeln!(
-                    out,
-                    "seL4_GuardMismatch  bits_left={bits_left:#018x}  guard_found={:#018x}  guard_bits_found={guard_bits:#018x}",
-                    0
-                ),
-            }
+            describe_lookup(out, message.words[2] != 0, lookup)
         }
         Fault::UserException { .. } => writeln!(out, "MON|ERROR: UserException"),
         Fault::Vm {
@@ -250,19 +241,45 @@ fn describe(
             )?;
             writeln!(out, "  fsr={fsr:#018x}  ({kind} fault)")?;
             describe_abort(out, fsr)?;
-            if address < stack_bottom && stack_bottom - address <= 0x1000 {
-                writeln!(
-                    out,
-                    "MON|ERROR: potential stack overflow, fault address within one page outside of stack region"
-                )?;
-            }
-            Ok(())
+            describe_overflow(out, address, stack_bottom)
         }
         Fault::Vcpu { hsr } => {
             writeln!(out, "MON|ERROR: received vCPU fault with ESR: {hsr:#018x}")?;
-            writeln!(out, "MON|ERROR: Unknown vCPU fault")
+            out.write_str("MON|ERROR: Unknown vCPU fault\n")
         }
         _ => writeln!(out, "MON|ERROR: Unknown fault\n{:#018x}", message.label),
+    }
+}
+
+fn describe_overflow(out: &mut impl Write, address: u64, stack_bottom: u64) -> core::fmt::Result {
+    if address >= stack_bottom || stack_bottom - address > 0x1000 {
+        return Ok(());
+    }
+    out.write_str("MON|ERROR: potential stack overflow, fault address within one page")?;
+    out.write_str(" outside of stack region\n")
+}
+
+fn describe_lookup(
+    out: &mut impl Write,
+    receive: bool,
+    lookup: LookupFailure,
+) -> core::fmt::Result {
+    write!(out, "  in_recv_phase={receive}  lookup_failure_type=")?;
+    match lookup {
+        LookupFailure::MissingCapability { bits_left } => {
+            writeln!(out, "seL4_MissingCapability  bits_left={bits_left:#018x}")
+        }
+        LookupFailure::GuardMismatch {
+            bits_left,
+            guard_bits,
+        } => {
+            write!(out, "seL4_GuardMismatch  bits_left={bits_left:#018x}")?;
+            writeln!(
+                out,
+                "  guard_found={:#018x}  guard_bits_found={guard_bits:#018x}",
+                0
+            )
+        }
     }
 }
 

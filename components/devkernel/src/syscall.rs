@@ -2,10 +2,11 @@
 //! System calls (sel4-abi §1).
 
 use crate::abi::{BUFFER_CAPS, BUFFER_MSG, MessageInfo, Syscall};
-use crate::cap::{Cap, LookupFailure};
+use crate::cap::{Cap, LookupFailure, Rights};
 use crate::fault::Fault;
 use crate::ids::TcbId;
 use crate::invoke::{Invocation, Outcome};
+use crate::ipc::SendMode;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 
@@ -16,6 +17,20 @@ pub(crate) struct InvokeMode {
     pub(crate) blocking: bool,
     pub(crate) donate: bool,
     pub(crate) first_phase: bool,
+}
+
+impl InvokeMode {
+    /// How a message is sent through an endpoint capability with this badge and these rights.
+    pub(crate) fn message(self, badge: u64, rights: Rights) -> SendMode {
+        SendMode {
+            blocking: self.blocking,
+            call: self.call,
+            badge,
+            grant: rights.grant,
+            can_reply: rights.grant || rights.grant_reply,
+            donate: self.donate,
+        }
+    }
 }
 
 const SEND: InvokeMode = InvokeMode {

@@ -186,29 +186,8 @@ impl<M: Machine> Kernel<'_, M> {
                 _ => Err(Error::IllegalOperation),
             },
             Label::VcpuInjectIrq => self.inject_irq(vcpu, &invocation),
-            Label::VcpuReadReg => {
-                let [register] = self.arguments(&invocation)?;
-                let register = register_field(register)?;
-                let value = if self.in_hardware(vcpu, register) {
-                    self.machine.read_vcpu_register(register)
-                } else {
-                    self.vcpus[vcpu].state.registers[register]
-                };
-                if invocation.mode.call {
-                    self.set_message_word(invocation.id, 0, value);
-                }
-                Ok(Outcome::Values(1))
-            }
-            Label::VcpuWriteReg => {
-                let [register, value] = self.arguments(&invocation)?;
-                let register = register_field(register)?;
-                if self.in_hardware(vcpu, register) {
-                    self.machine.write_vcpu_register(register, value);
-                } else {
-                    self.vcpus[vcpu].state.registers[register] = value;
-                }
-                EMPTY
-            }
+            Label::VcpuReadReg => self.read_register(vcpu, &invocation),
+            Label::VcpuWriteReg => self.write_register(vcpu, &invocation),
             Label::VcpuAckVppi => {
                 let [irq] = self.arguments(&invocation)?;
                 if irq > u64::from(devimage::MAX_IRQ) {
@@ -222,6 +201,31 @@ impl<M: Machine> Kernel<'_, M> {
             }
             _ => Err(Error::IllegalOperation),
         }
+    }
+
+    fn read_register(&mut self, vcpu: VcpuId, invocation: &Invocation) -> Decoded {
+        let [register] = self.arguments(invocation)?;
+        let register = register_field(register)?;
+        let value = if self.in_hardware(vcpu, register) {
+            self.machine.read_vcpu_register(register)
+        } else {
+            self.vcpus[vcpu].state.registers[register]
+        };
+        if invocation.mode.call {
+            self.set_message_word(invocation.id, 0, value);
+        }
+        Ok(Outcome::Values(1))
+    }
+
+    fn write_register(&mut self, vcpu: VcpuId, invocation: &Invocation) -> Decoded {
+        let [register, value] = self.arguments(invocation)?;
+        let register = register_field(register)?;
+        if self.in_hardware(vcpu, register) {
+            self.machine.write_vcpu_register(register, value);
+        } else {
+            self.vcpus[vcpu].state.registers[register] = value;
+        }
+        EMPTY
     }
 
     fn associate(&mut self, vcpu: VcpuId, tcb: TcbId) {
