@@ -241,6 +241,25 @@ fn clause_5_3_6_typed_bytes_fill_the_buffers_that_are_offered() {
 }
 
 #[test]
+fn clause_2_7_10_the_driver_is_asked_to_kick_again() {
+    let mut rig = Rig::running(1 << 29);
+    let avail_event = |rig: &Rig, queue: usize| -> u16 {
+        let at = QUEUE[queue] + 0x804 + usize::from(SIZE) * 8;
+        rig.ram.load(at).unwrap()
+    };
+    for round in 1..4 {
+        rig.transmit(round, b"x");
+        rig.kick();
+        assert_eq!(avail_event(&rig, 1), round);
+    }
+    // Nobody waits for receive buffers until somebody types.
+    rig.submit(0, 0, RAM + DATA as u64, 1);
+    rig.kick();
+    rig.type_in(b"ab");
+    assert_eq!((rig.used(0).len(), avail_event(&rig, 0)), (1, 1));
+}
+
+#[test]
 fn h37_a_flood_waits_for_the_stream_and_loses_nothing() {
     let mut rig = Rig::running(1 << 29);
     let flood: Vec<u8> = (0..3000_u32).map(|at| at.to_le_bytes()[0]).collect();
