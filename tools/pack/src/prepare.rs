@@ -5,6 +5,10 @@ use capdl::{Elf, ElfSet};
 use host::Failure;
 use sdf::{Files, System};
 
+/// A distribution as JSON holds every prefill as a list of numbers, some 15 bytes for one. Above this
+/// many bytes of prefills, writing it would take minutes and gigabytes.
+const LARGEST_LISTED: u64 = 8 << 20;
+
 use crate::{Overlay, PackError};
 
 /// A system whose files have been found, read and checked.
@@ -43,5 +47,13 @@ impl<'a> Prepared<'a> {
             programs,
             files: overlay,
         })
+    }
+
+    /// Whether the distribution is small enough to be written as JSON.
+    #[must_use]
+    pub fn is_listable(&self) -> bool {
+        let regions = self.system.regions(&self.files).into_iter().flatten();
+        let prefilled = regions.filter(|region| region.prefill.is_some());
+        prefilled.map(|region| region.size).sum::<u64>() <= LARGEST_LISTED
     }
 }

@@ -49,25 +49,25 @@ pub fn build(
     staging.fill(prepared)?;
     let ran = Job::new(target.sdk.tool())
         .args([PLAIN, "--board", target.board, "--config", target.config])
-        .args([
-            "-o",
-            IMAGE,
-            "-r",
-            REPORT,
-            "--capdl-json",
-            CAPDL,
-            "--search-path",
-            ".",
-        ])
+        .args(["-o", IMAGE, "-r", REPORT])
+        .args(
+            prepared
+                .is_listable()
+                .then_some(["--capdl-json", CAPDL])
+                .into_iter()
+                .flatten(),
+        )
+        .args(["--search-path", "."])
         .env("MICROKIT_SDK", &target.sdk.root)
         .in_folder(stage)
         .limit(LIMIT)
         .run(ui, "microkit")?;
     judge(&ran, stage)?;
-    compare::with_microkit(target, prepared, stage)?;
-    staging
-        .names
-        .extend([REPORT, CAPDL, IMAGE].map(PathBuf::from));
+    if prepared.is_listable() {
+        compare::with_microkit(target, stage)?;
+        staging.names.push(CAPDL.into());
+    }
+    staging.names.extend([REPORT, IMAGE].map(PathBuf::from));
     Ok(staging.names)
 }
 
