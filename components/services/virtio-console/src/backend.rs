@@ -231,24 +231,35 @@ impl Console {
         }
         *lane = None;
         *config = wanted;
-        if !in_use {
-            return Ok(());
+        if in_use {
+            self.start(kernel, orders, index, resume)?;
         }
+        Ok(())
+    }
+
+    /// Starts to serve a queue, or to serve it again.
+    fn start<K: Clock>(
+        &mut self,
+        kernel: &K,
+        orders: &Orders,
+        index: usize,
+        resume: bool,
+    ) -> Result<(), Fault> {
+        let (Some(lane), Some(config)) = (self.lanes.get_mut(index), self.configs.get(index))
+        else {
+            return Ok(());
+        };
         let features = Features::from_bits_retain(orders.features);
         let setup = QueueSetup {
             mem: &self.mem,
-            config: wanted,
+            config: *config,
             event_idx: features.contains(Features::EVENT_IDX),
             indirect: features.contains(Features::INDIRECT_DESC),
-            inflight: self.link.inflight(index, wanted.size).ok_or(Fault::Setup)?,
+            inflight: self.link.inflight(index, config.size).ok_or(Fault::Setup)?,
         };
         *lane = Some(if resume {
-            self.trace.record(
-                Event::Resumed {
-                    queue: number(index),
-                },
-                kernel.now(),
-            );
+            let queue = number(index);
+            self.trace.record(Event::Resumed { queue }, kernel.now());
             Lane::resume(Queue::resume(setup)?)?
         } else {
             Lane::new(Queue::new(setup)?)

@@ -109,27 +109,19 @@ impl Queue {
         }
         let [desc_len, driver_len, device_len] = area_sizes(size);
         let [desc_align, driver_align, device_align] = ALIGNMENTS;
-        let area = |base, len, alignment| {
-            let base = Gpa::new(base);
-            let region = setup.mem.slice(base, len).map_err(|_| Fault::Setup)?;
-            if base.is_aligned(alignment) {
-                Ok(region)
-            } else {
-                Err(Fault::Setup)
-            }
-        };
+        let mem = setup.mem;
         let table = Table {
-            region: area(desc, desc_len, desc_align)?,
+            region: area(mem, desc, desc_len, desc_align)?,
             entries: size,
         };
         Ok(Self {
             rules: Rules {
-                mem: *setup.mem,
+                mem: *mem,
                 table,
                 indirect: setup.indirect,
             },
-            avail: area(driver, driver_len, driver_align)?,
-            used: area(device, device_len, device_align)?,
+            avail: area(mem, driver, driver_len, driver_align)?,
+            used: area(mem, device, device_len, device_align)?,
             size,
             event_idx: setup.event_idx,
             inflight: setup.inflight,
@@ -278,6 +270,17 @@ impl Queue {
     #[must_use]
     pub const fn in_flight(&self) -> u32 {
         self.busy.count_ones()
+    }
+}
+
+/// One of the three areas: in guest memory, and aligned there.
+fn area(mem: &GuestMem, base: u64, len: u64, alignment: u64) -> Result<Region<Rw>, Fault> {
+    let base = Gpa::new(base);
+    let region = mem.slice(base, len).map_err(|_| Fault::Setup)?;
+    if base.is_aligned(alignment) {
+        Ok(region)
+    } else {
+        Err(Fault::Setup)
     }
 }
 
