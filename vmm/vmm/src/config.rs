@@ -7,8 +7,8 @@ use boot::{Digest, Guest, Refusal, Source};
 use bus::{Policy, Window};
 use guest::Span;
 use guest::machine::{
-    PRIMECELL_SIZE, RAM_BASE, RTC, RTC_IRQ, UART, UART_IRQ, VIRTIO_SLOTS, VIRTIO_STRIDE,
-    virtio_slot,
+    FLASH, FLASH_SIZE, PRIMECELL_SIZE, RAM_BASE, RTC, RTC_IRQ, UART, UART_IRQ, VIRTIO_SLOTS,
+    VIRTIO_STRIDE, virtio_slot,
 };
 use guest::placement::{Entry, IMAGE_START, Parts, Placement};
 use guest_mem::GuestMem;
@@ -83,6 +83,7 @@ impl Component for GuestVmm {
         let memory = memory(setup)?;
         let (ram, images) = images(setup, memory)?;
         let mut machine = Machine::new(Policy::AbortUnmapped);
+        attach_flash(&mut machine)?;
         attach_uart(setup, &mut machine)?;
         attach_rtc(setup, &mut machine)?;
         for slot in 0..VIRTIO_SLOTS {
@@ -191,6 +192,12 @@ fn images(setup: &mut Setup<'_>, memory: GuestMem) -> Result<(Span, Images), Set
         ram: ram.vaddr,
     };
     Ok((placement.ram, images))
+}
+
+fn attach_flash(machine: &mut Machine<Peripheral>) -> Result<(), SetupError> {
+    let slot = machine.attach(window(FLASH, FLASH_SIZE), Peripheral::Flash, 0);
+    slot.map(drop)
+        .map_err(|_| SetupError::invalid("ram", "leaves no room for the flash"))
 }
 
 fn attach_uart(setup: &mut Setup<'_>, machine: &mut Machine<Peripheral>) -> Result<(), SetupError> {

@@ -29,6 +29,9 @@ pub enum Peripheral {
     Rtc(Rtc),
     /// A virtio transport whose backend is another domain.
     Virtio(Virtio),
+    /// The two banks of NOR flash of QEMU's `virt`, erased and write-protected: U-Boot and EDK2 look
+    /// for their settings there before they do anything else.
+    Flash,
 }
 
 /// A PL011 and the console that it talks to.
@@ -154,6 +157,7 @@ impl Device for Peripheral {
             Self::Uart(uart) => uart.uart.read(access),
             Self::Rtc(rtc) => rtc.clock.read(access),
             Self::Virtio(virtio) => virtio.transport.read(access),
+            Self::Flash => Ok(access.width.mask()),
         }
     }
 
@@ -162,6 +166,7 @@ impl Device for Peripheral {
             Self::Uart(uart) => uart.uart.write(access, value),
             Self::Rtc(rtc) => rtc.clock.write(access, value),
             Self::Virtio(virtio) => virtio.transport.write(access, value),
+            Self::Flash => Err(IoError::ReadOnly),
         }
     }
 
@@ -170,6 +175,7 @@ impl Device for Peripheral {
             Self::Uart(uart) => uart.uart.irq(),
             Self::Rtc(rtc) => rtc.clock.irq(),
             Self::Virtio(virtio) => virtio.transport.irq(),
+            Self::Flash => IrqLine::Low,
         }
     }
 }
@@ -178,7 +184,7 @@ impl<K: Notify + Clock> Model<K> for Peripheral {
     fn serve(&mut self, kernel: &mut K) {
         match self {
             Self::Uart(uart) => uart.serve(kernel),
-            Self::Rtc(_) => {}
+            Self::Rtc(_) | Self::Flash => {}
             Self::Virtio(virtio) => virtio.serve(kernel),
         }
     }
@@ -186,7 +192,7 @@ impl<K: Notify + Clock> Model<K> for Peripheral {
     fn listens_to(&self, channel: ChannelId) -> bool {
         match self {
             Self::Uart(uart) => uart.console.channel() == channel,
-            Self::Rtc(_) => false,
+            Self::Rtc(_) | Self::Flash => false,
             Self::Virtio(virtio) => virtio.backend == channel,
         }
     }
@@ -194,14 +200,14 @@ impl<K: Notify + Clock> Model<K> for Peripheral {
     fn tick(&mut self, kernel: &mut K) -> Option<u64> {
         match self {
             Self::Rtc(rtc) => rtc.tick(kernel),
-            Self::Uart(_) | Self::Virtio(_) => None,
+            Self::Uart(_) | Self::Virtio(_) | Self::Flash => None,
         }
     }
 
     fn is_busy(&self) -> bool {
         match self {
             Self::Virtio(virtio) => virtio.transport.is_settling(),
-            Self::Uart(_) | Self::Rtc(_) => false,
+            Self::Uart(_) | Self::Rtc(_) | Self::Flash => false,
         }
     }
 
@@ -211,6 +217,7 @@ impl<K: Notify + Clock> Model<K> for Peripheral {
             Self::Uart(uart) => uart.uart = Pl011::new(),
             Self::Rtc(rtc) => rtc.reset(),
             Self::Virtio(virtio) => virtio.transport.reset(),
+            Self::Flash => {}
         }
     }
 }

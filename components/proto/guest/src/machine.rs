@@ -11,6 +11,11 @@ pub const SPI_BASE: u32 = 32;
 /// First byte of RAM.
 pub const RAM_BASE: Gpa = Gpa::new(0x4000_0000);
 
+/// Two banks of NOR flash of 64 MiB each, from address zero.
+pub const FLASH: Gpa = Gpa::new(0);
+/// Size of both banks.
+pub const FLASH_SIZE: u64 = 0x0800_0000;
+
 /// GIC distributor.
 pub const GICD: Gpa = Gpa::new(0x0800_0000);
 /// Size of the distributor's window.

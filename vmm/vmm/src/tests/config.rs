@@ -224,6 +224,15 @@ fn the_clock_starts_at_its_epoch() {
 }
 
 #[test]
+fn the_flash_is_erased_and_cannot_be_written() {
+    let mut parts = parts();
+    let mut guest = Running::new(&mut parts);
+    guest.store(0x0400_0000, 0x98);
+    assert_eq!(guest.load(0x0400_0000), 0xffff_ffff);
+    assert_eq!(guest.vmm.stats().of(Count::Ignored), 1);
+}
+
+#[test]
 fn a_virtio_device_appears_with_its_backend_and_holds_the_reset() {
     let mut parts = parts();
     let offer = Offer {
