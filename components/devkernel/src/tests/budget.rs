@@ -27,6 +27,31 @@ fn a_thread_gets_its_budget_once_per_period() {
 }
 
 #[test]
+fn time_spent_waiting_is_not_saved_up() {
+    let spec = standard(&[
+        Thread {
+            budget: 100,
+            period: 1000,
+            ..thread(20)
+        },
+        thread(10),
+    ]);
+    let mut rig = rig(&spec);
+    rig.recv();
+    rig.pass(10_000);
+    let notification = rig.tcbs[id(0)].notification.unwrap();
+    rig.update_time();
+    rig.signal(notification, 1);
+    rig.leave();
+    let mut used = 0;
+    for _ in 0..990 {
+        used += u64::from(rig.running() == Some(0));
+        rig.pass(1);
+    }
+    assert!((70..=100).contains(&used), "{used}");
+}
+
+#[test]
 fn equal_priorities_share_by_slices() {
     let mut rig = rig(&standard(&[thread(10), thread(10), thread(10)]));
     let mut used = [0_u64; 3];

@@ -6,12 +6,18 @@ use crate::object::{Above, Queue};
 use proptest::prelude::*;
 
 const THREADS: usize = 5;
+/// Threads with a tenth of the processor.
+const THROTTLED: [usize; 3] = [1, 2, 4];
 
 /// A rig in which everybody can reach everybody, with a guest, a passive server and a throttled thread.
 fn mesh() -> Rig {
     let mut threads = [thread(30), thread(20), thread(20), thread(10), thread(10)];
-    threads[0].passive = true;
-    threads[1].budget = 100;
+    for number in [0, 1, 2] {
+        threads[number].passive = true;
+    }
+    for number in THROTTLED {
+        threads[number].budget = 100;
+    }
     threads[3].vcpu = true;
     for (number, thread) in threads.iter_mut().enumerate().skip(1) {
         thread.fault_to = Some((number - 1, 1 << 62 | number as u64));
@@ -54,7 +60,8 @@ fn members(rig: &Rig, queue: Queue) -> Vec<TcbId> {
     list
 }
 
-fn check_waiting(rig: &Rig) {
+/// Queues of endpoints and stacks of reply objects are consistent.
+pub(super) fn check_waiting(rig: &Rig) {
     for endpoint in rig.endpoints.ids() {
         let object = rig.endpoints[endpoint];
         let waiting = members(rig, object.queue);
@@ -94,6 +101,9 @@ fn check_waiting(rig: &Rig) {
             Above::Reply(above) => assert_eq!(rig.replies[above].prev, Some(reply)),
             Above::Nothing => {}
         }
+        if let Some(below) = object.prev {
+            assert_eq!(rig.replies[below].next, Above::Reply(reply));
+        }
     }
 }
 
@@ -104,6 +114,7 @@ fn check_running(rig: &Rig) {
     for tcb in rig.tcbs.ids() {
         let object = &rig.tcbs[tcb];
         assert_eq!(object.in_release, released.contains(&tcb));
+        assert!(!object.in_release || (object.runnable() && object.sc.is_some()));
         assert!(!(object.queued && object.in_release));
         assert!(!object.queued || rig.schedulable(tcb));
         if rig.schedulable(tcb) {
@@ -114,10 +125,17 @@ fn check_running(rig: &Rig) {
         }
         if let Some(sc) = object.sc {
             assert_eq!(rig.scs[sc].tcb, Some(tcb));
+            // Whoever may be picked has the budget to leave the kernel.
+            assert!(!object.queued || rig.sc_released(sc));
+            assert!(rig.core.current != Some(tcb) || rig.sc_released(sc));
         }
     }
     for sc in rig.scs.ids() {
-        let budget = if sc.index() == 1 { 100 } else { 1000 };
+        let budget = if THROTTLED.contains(&sc.index()) {
+            100
+        } else {
+            1000
+        };
         assert_eq!(rig.scs[sc].refills.sum(), budget);
         if let Some(tcb) = rig.scs[sc].tcb {
             assert_eq!(rig.tcbs[tcb].sc, Some(sc));
@@ -139,6 +157,18 @@ fn check_running(rig: &Rig) {
     }
 }
 
+/// Every thread becomes passive if it may, and waits.
+fn settle(rig: &mut Rig) {
+    for _ in 0..THREADS - 1 {
+        let x8 = if rig.running().is_some_and(|number| number < 3) {
+            5
+        } else {
+            50
+        };
+        rig.svc(NB_SEND_RECV, &[1, 0], 4, x8);
+    }
+}
+
 /// One thing that happens: a system call of the running thread, an exception, an interrupt, or time.
 #[derive(Clone, Debug)]
 enum Step {
@@ -153,6 +183,10 @@ enum Step {
     Exception(u64),
     Irq(u16),
     Time(u64),
+    /// Somebody resumes this thread, so that the system does not die out.
+    Resume(usize),
+    /// Somebody suspends it.
+    Suspend(usize),
 }
 
 fn cptr() -> impl Strategy<Value = u64> {
@@ -168,10 +202,15 @@ fn cptr() -> impl Strategy<Value = u64> {
 
 fn step() -> impl Strategy<Value = Step> {
     let words = (0..40_u64, 0..40_u64, any::<u64>(), any::<u64>());
+    // Labels of every invocation, those of threads and scheduling contexts more often.
+    let label = prop_oneof![
+        0..66_u64,
+        prop::sample::select(vec![3_u64, 12, 13, 38, 39, 40, 42]),
+    ];
     let call = (
         -11_i64..=0,
         cptr(),
-        (0..66_u64, 0..8_u64, 0..2_u64),
+        (label, 0..8_u64, 0..2_u64),
         words,
         cptr(),
         cptr(),
@@ -188,6 +227,14 @@ fn step() -> impl Strategy<Value = Step> {
                 x8,
             }
         });
+    let ppc = (74..74 + THREADS as u64, 0..8_u64).prop_map(|(cptr, info)| Step::Call {
+        number: CALL,
+        cptr,
+        info,
+        words: [0; 4],
+        x6: 0,
+        x8: 0,
+    });
     let receive = (prop::sample::select(vec![-2_i64, -3, -7]), cptr()).prop_map(|(number, to)| {
         let x6 = 4;
         Step::Call {
@@ -202,9 +249,12 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => call,
         6 => receive,
+        4 => ppc,
         1 => prop::sample::select(vec![0x0200_0000_u64, 0x93c1_8045, 0x5e00_0000]).prop_map(Step::Exception),
         1 => prop::sample::select(vec![25_u16, 27, 33, 40]).prop_map(Step::Irq),
-        3 => (1..600_u64).prop_map(Step::Time),
+        5 => (1..300_u64).prop_map(Step::Time),
+        3 => (0..THREADS).prop_map(Step::Resume),
+        1 => (0..THREADS).prop_map(Step::Suspend),
     ]
 }
 
@@ -227,7 +277,17 @@ fn perform(rig: &mut Rig, step: Step) {
         Step::Exception(esr) => rig.enter_sync(esr, 0),
         Step::Irq(irq) => rig.enter_irq(irq),
         Step::Time(ticks) => rig.pass(ticks),
-        Step::Call { .. } => {}
+        Step::Resume(number) if rig.state(number) == State::Inactive => {
+            rig.update_time();
+            rig.restart(id(number));
+            rig.leave();
+        }
+        Step::Suspend(number) => {
+            rig.update_time();
+            rig.suspend(id(number));
+            rig.leave();
+        }
+        Step::Call { .. } | Step::Resume(_) => {}
     }
 }
 
@@ -236,6 +296,7 @@ proptest! {
     #[test]
     fn random_steps_keep_the_kernel_consistent(steps in prop::collection::vec(step(), 1..150)) {
         let mut rig = mesh();
+        settle(&mut rig);
         for step in steps {
             rig.machine.time.set(rig.machine.time.get() + 1);
             perform(&mut rig, step);

@@ -98,6 +98,7 @@ fn nested_donation_returns_through_the_reply_stack() {
         .map(|t| rig.tcbs[id(t)].sc.map(|sc| sc.index()))
         .collect();
     assert_eq!(holders, [Some(2), None, None]);
+    invariants::check_waiting(&rig);
     rig.svc(REPLY_RECV, &[1, 0], 4, 0);
     rig.svc(REPLY_RECV, &[1, 0], 4, 0);
     assert_eq!(rig.tcbs[id(2)].sc.map(|sc| sc.index()), Some(2));
