@@ -292,7 +292,7 @@ fn perform(rig: &mut Rig, step: Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
     #[test]
     fn random_steps_keep_the_kernel_consistent(steps in prop::collection::vec(step(), 1..150)) {
         let mut rig = mesh();
