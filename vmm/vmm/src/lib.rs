@@ -30,6 +30,7 @@ mod lifecycle;
 mod machine;
 mod mmio;
 mod peripheral;
+mod power;
 mod report;
 mod stats;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The guest's devices behind its bus, and the wires from them to the interrupt controller.
 
-use bus::{Abort, Bus, Device, MapError, Policy, Slot, Width, Window};
+use bus::{Abort, Bus, Device, IoError, MapError, Policy, Slot, Width, Window};
 use units::{ChannelId, ChannelSet};
 use vgic::Vgic;
 
@@ -66,6 +66,17 @@ pub(crate) struct Done {
     pub(crate) taken: bool,
     /// The device that made the vCPU wait.
     pub(crate) busy: Option<Slot>,
+}
+
+impl Done {
+    /// Of a register bank that keeps nobody waiting: a refusal reads as zero.
+    pub(crate) fn of(answer: Result<u64, IoError>) -> Self {
+        Self {
+            value: answer.unwrap_or(0),
+            taken: answer.is_ok(),
+            busy: None,
+        }
+    }
 }
 
 impl<M: Device> Machine<M> {

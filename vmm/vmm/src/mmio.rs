@@ -49,29 +49,11 @@ impl<M: Device, L> Vmm<M, L> {
         self.stats.count(Count::Store);
         self.read_frame(kernel, index, count_for(store.rt))?;
         let value = self.frame.gpr(store.rt) & store.width.mask();
-        let access = Guest {
-            cpu: index,
-            gpa: fault.address,
-            width: store.width,
-        };
-        let pc = fault.ip.wrapping_add(4);
-        let done = match distributor(access) {
-            Some(access) => Ok(Done {
-                value: 0,
-                taken: self.vgic.write(access, value).is_ok(),
-                busy: None,
-            }),
-            None => self
-                .machine
-                .access(kernel, &mut self.vgic, access, Some(value)),
-        };
-        let Ok(done) = done else {
-            self.stats.count(Count::Aborted);
+        let access = guest_access(index, fault, store);
+        let Some(done) = self.access(kernel, access, Some(value)) else {
             return self.raise(kernel, index, Kind::ExternalAbort { write: true });
         };
-        if !done.taken {
-            self.stats.count(Count::Ignored);
-        }
+        let pc = fault.ip.wrapping_add(4);
         Ok(match done.busy {
             None => Step::Advance { pc },
             Some(device) => Step::Stall { pc, device },
@@ -90,29 +72,10 @@ impl<M: Device, L> Vmm<M, L> {
         M: Model<K>,
     {
         self.stats.count(Count::Load);
-        let access = Guest {
-            cpu: index,
-            gpa: fault.address,
-            width: load.width,
-        };
-        let done = match distributor(access) {
-            Some(access) => {
-                let value = self.vgic.read(access);
-                Ok(Done {
-                    value: value.unwrap_or(0),
-                    taken: value.is_ok(),
-                    busy: None,
-                })
-            }
-            None => self.machine.access(kernel, &mut self.vgic, access, None),
-        };
-        let Ok(Done { value, taken, .. }) = done else {
-            self.stats.count(Count::Aborted);
+        let access = guest_access(index, fault, load);
+        let Some(done) = self.access(kernel, access, None) else {
             return self.raise(kernel, index, Kind::ExternalAbort { write: false });
         };
-        if !taken {
-            self.stats.count(Count::Ignored);
-        }
         let pc = fault.ip.wrapping_add(4);
         let count = count_for(load.rt);
         if count == 0 {
@@ -120,8 +83,42 @@ impl<M: Device, L> Vmm<M, L> {
         }
         self.read_frame(kernel, index, count)?;
         self.frame.set(PC, pc);
-        self.frame.set_gpr(load.rt, load.extend(value));
+        self.frame.set_gpr(load.rt, load.extend(done.value));
         Ok(Step::Write)
+    }
+
+    /// A load, or a store of `value`: by the distributor, which is asked first, or by a device.
+    /// `None` if the guest is to take an abort.
+    fn access<K>(&mut self, kernel: &mut K, access: Guest, value: Option<u64>) -> Option<Done>
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
+        let done = match (distributor(access), value) {
+            (Some(access), Some(value)) => Done::of(self.vgic.write(access, value).map(|()| 0)),
+            (Some(access), None) => Done::of(self.vgic.read(access)),
+            (None, value) => {
+                let vgic = &mut self.vgic;
+                let Ok(done) = self.machine.access(kernel, vgic, access, value) else {
+                    self.stats.count(Count::Aborted);
+                    return None;
+                };
+                done
+            }
+        };
+        if !done.taken {
+            self.stats.count(Count::Ignored);
+        }
+        Some(done)
+    }
+}
+
+/// What a transfer by vCPU `cpu` accesses.
+const fn guest_access(cpu: usize, fault: VmFault, transfer: Transfer) -> Guest {
+    Guest {
+        cpu,
+        gpa: fault.address,
+        width: transfer.width,
     }
 }
 

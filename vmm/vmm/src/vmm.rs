@@ -5,7 +5,7 @@ use core::fmt::Display;
 
 use arm::psci::Psci;
 use arm::regs::Frame;
-use arm::timer::VTIMER_INTID;
+use bus::Slot;
 use guest::placement::Entry;
 use pd::{
     Call, Clock, DebugOut, Fault, FaultReply, Handler, KernelError, Notify, Unexpected, Vcpu,
@@ -18,7 +18,6 @@ use crate::cpu::{CpuSet, Run};
 use crate::exit::{Crash, Step};
 use crate::lifecycle::{Lifecycle, State};
 use crate::machine::{Machine, Model};
-use crate::report;
 use crate::stats::{Count, Stats};
 use crate::wake::Wake;
 
@@ -50,8 +49,8 @@ pub struct Vmm<M, L> {
     pub(crate) stats: Stats,
     /// Registers in transit between kernel and emulation.
     pub(crate) frame: Frame,
-    lifecycle: Lifecycle,
-    loader: L,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) loader: L,
 }
 
 impl<M: bus::Device, L> Vmm<M, L> {
@@ -91,82 +90,6 @@ impl<M: bus::Device, L> Vmm<M, L> {
     /// Where the images come from.
     pub const fn loader(&self) -> &L {
         &self.loader
-    }
-
-    /// Starts the guest from its pristine images, whatever it was doing: at once, or when the last
-    /// backend has let go of its memory. Has no effect after a refusal.
-    pub fn reset<K>(&mut self, kernel: &mut K)
-    where
-        K: GuestKernel,
-        M: Model<K>,
-        L: Loader<K>,
-    {
-        if !self.lifecycle.advance(State::Resetting) {
-            return;
-        }
-        self.stop_cpus(kernel);
-        self.machine.reset();
-        self.vgic.reset();
-        self.psci.reset();
-        self.start_if_ready(kernel);
-    }
-
-    /// Starts the guest unless some device still has its memory, or it has been started.
-    fn start_if_ready<K>(&mut self, kernel: &mut K)
-    where
-        K: GuestKernel,
-        M: Model<K>,
-        L: Loader<K>,
-    {
-        let waits = matches!(self.state(), State::Created | State::Resetting);
-        if waits && self.machine.settle(kernel) {
-            self.start(kernel);
-        }
-    }
-
-    /// Verifies, loads, and starts vCPU 0.
-    fn start<K>(&mut self, kernel: &mut K)
-    where
-        K: GuestKernel,
-        L: Loader<K>,
-    {
-        let entry = match self.loader.load(kernel) {
-            Ok(entry) => entry,
-            Err(refusal) => {
-                report::line(kernel, format_args!("guest refused: {refusal}"));
-                self.lifecycle.advance(State::Refused);
-                return;
-            }
-        };
-        self.lifecycle.advance(State::Verified);
-        // Fillers for what the guest before this one left in list registers, if any.
-        self.inject(kernel, 0);
-        let started = match self.cpus.get_mut(0) {
-            Some(cpu) => cpu.start(kernel, 0, entry.pc, entry.x0),
-            None => Err(KernelError::IllegalOperation),
-        };
-        match started {
-            Ok(()) => {
-                self.stats.count(Count::Start);
-                self.lifecycle.advance(State::Running);
-            }
-            Err(error) => {
-                report::line(kernel, format_args!("guest not started: {error}"));
-                self.lifecycle.advance(State::Refused);
-            }
-        }
-    }
-
-    /// Stops every vCPU, and lets go of the timer interrupts they had pending.
-    fn stop_cpus<K: GuestKernel>(&mut self, kernel: &mut K) {
-        for (index, cpu) in self.cpus.iter_mut() {
-            // A vCPU that the kernel would not stop is one that it does not have.
-            let _ = cpu.stop(kernel);
-            if self.vgic.level(index, VTIMER_INTID) {
-                let _ = kernel.vcpu_ack_vppi(cpu.id, VTIMER_INTID.into());
-                self.vgic.set_level(index, VTIMER_INTID, false);
-            }
-        }
     }
 
     /// Fills the list registers of vCPU `index`. Whether the guest has anything new to take.
@@ -301,28 +224,30 @@ impl<M: bus::Device, L> Vmm<M, L> {
                 self.resume(kernel, index, None)
             }
             Step::Wait { deadline } => self.hold(kernel, index, Run::Waiting(deadline)),
-            Step::Stall { pc, device } => {
-                match self.write_registers(kernel, index, Some(pc), false) {
-                    Ok(()) => self.hold(kernel, index, Run::Stalled(device)),
-                    Err(error) => self.crash(kernel, index, Crash::Kernel(error)),
-                }
-            }
+            Step::Stall { pc, device } => self.stall(kernel, index, pc, device),
             Step::CpuOff => {
                 self.cpu_off(kernel, index);
                 self.settle(kernel, None);
                 FaultReply::Hold
             }
-            Step::PowerOff => {
-                self.stop_cpus(kernel);
-                self.lifecycle.advance(State::Off);
-                report::line(kernel, format_args!("guest is off"));
-                FaultReply::Hold
-            }
+            Step::PowerOff => self.power_off(kernel),
             Step::Reset => {
                 self.reset(kernel);
                 FaultReply::Hold
             }
             Step::Crash(crash) => self.crash(kernel, index, crash),
+        }
+    }
+
+    /// Holds vCPU `index` at `pc` until `device` is no longer busy.
+    fn stall<K>(&mut self, kernel: &mut K, index: usize, pc: u64, device: Slot) -> FaultReply
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
+        match self.write_registers(kernel, index, Some(pc), false) {
+            Ok(()) => self.hold(kernel, index, Run::Stalled(device)),
+            Err(error) => self.crash(kernel, index, Crash::Kernel(error)),
         }
     }
 
@@ -352,30 +277,6 @@ impl<M: bus::Device, L> Vmm<M, L> {
             Some(pc) => kernel.vcpu_write_registers(id, &[pc], resume),
             None => kernel.vcpu_write_registers(id, self.frame.words(), resume),
         }
-    }
-
-    /// vCPU `index` has switched itself off.
-    fn cpu_off<K: GuestKernel>(&mut self, kernel: &mut K, index: usize) {
-        if let Some(cpu) = self.cpus.get_mut(index) {
-            let _ = cpu.stop(kernel);
-            if self.vgic.level(index, VTIMER_INTID) {
-                let _ = kernel.vcpu_ack_vppi(cpu.id, VTIMER_INTID.into());
-                self.vgic.set_level(index, VTIMER_INTID, false);
-            }
-        }
-        self.vgic.cpu_off(index);
-        if !(0..self.cpus.len()).any(|cpu| self.psci.is_on(cpu)) {
-            self.lifecycle.advance(State::Off);
-            report::line(kernel, format_args!("guest is off: no vCPU is on"));
-        }
-    }
-
-    /// Stops the guest until its owner resets it.
-    fn crash<K: GuestKernel>(&mut self, kernel: &mut K, index: usize, crash: Crash) -> FaultReply {
-        self.stop_cpus(kernel);
-        self.lifecycle.advance(State::Crashed);
-        report::line(kernel, format_args!("guest stopped: vCPU {index}: {crash}"));
-        FaultReply::Hold
     }
 }
 
