@@ -92,7 +92,7 @@ impl Step {
 /// All steps, in order.
 pub(crate) fn plan(context: &Context) -> Outcome<Vec<Step>> {
     let sdk = context.sdk()?;
-    let mut steps = host_steps::steps(context);
+    let mut steps = host_steps::steps();
     steps.extend(boots::steps(context, sdk.as_ref())?);
     steps.extend(examples::steps(context, sdk.as_ref())?);
     steps.extend(robust::steps());

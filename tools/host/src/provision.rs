@@ -165,11 +165,11 @@ pub fn ensure(ui: &Ui, needs: &[Need], may_install: bool) -> Outcome<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    for need in &missing {
-        ui.say(&format!("missing: {}", need.describe()));
-    }
     if !may_install {
         return Err(report_only(&missing));
+    }
+    for need in &missing {
+        ui.say(&format!("missing: {}", need.describe()));
     }
     let (rustup, packages): (Vec<_>, Vec<_>) =
         missing.iter().partition(|need| need.rustup().is_some());

@@ -18,7 +18,9 @@ use crate::kernel::Kernel;
 /// Builds and boots.
 pub(crate) fn run(context: &Context, args: &RunArgs) -> Outcome<()> {
     if !args.dry_run {
-        provision::ensure(&context.ui, &[Need::Qemu], context.may_install)?;
+        // All at once, so that what is missing is reported in one go.
+        let needs = [Need::Qemu, Need::RustTarget];
+        provision::ensure(&context.ui, &needs, context.may_install)?;
     }
     let built = build::build(context, &args.build)?;
     let machine = machine(&built.board, &built.kernel, &built.image, &args.qemu)?;

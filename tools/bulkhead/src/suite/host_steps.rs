@@ -7,6 +7,7 @@ use std::time::Duration;
 use host::job::Ran;
 use host::{Outcome, output};
 
+use super::boots::BOARD;
 use super::{Step, StepResult};
 use crate::cargo;
 use crate::context::Context;
@@ -16,44 +17,62 @@ const SHOWN: usize = 40;
 /// A tool that takes longer is stuck.
 const LIMIT: Duration = Duration::from_secs(1800);
 
+/// The workspace that needs an SDK.
+const SEL4: &str = "images/sel4";
 const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 
+/// The workspaces beside the root's: folder, what it holds, arguments for clippy.
+const OTHERS: [(&str, &str, &[&str]); 3] = [
+    (
+        "images/dev",
+        "the bare-metal programs",
+        &["clippy", "--workspace", "--release"],
+    ),
+    (
+        "images/sel4",
+        "the programs for seL4",
+        &["clippy", "--workspace", "--release"],
+    ),
+    (
+        "images/guests/rtos",
+        "the RTOS guest",
+        &["clippy", "--release"],
+    ),
+];
+
 /// The steps.
-pub(super) fn steps(context: &Context) -> Vec<Step> {
+pub(super) fn steps() -> Vec<Step> {
+    let rules = "house rules: layers, unsafe code, documentation, sizes";
     let mut steps = vec![
-        Step::new(
-            "tidy",
-            "house rules: layers, unsafe code, documentation, sizes",
-            tidy,
-        ),
+        Step::new("tidy", rules, tidy),
         Step::new("format/host", "rustfmt on the root workspace", |c| {
             format(c, ".")
         }),
     ];
-    for workspace in ["images/dev", "images/sel4"] {
-        if context.root.join(workspace).join("Cargo.toml").is_file() {
-            steps.push(Step::new(
-                format!("format/{workspace}"),
-                format!("rustfmt on {workspace}"),
-                move |c| format(c, workspace),
-            ));
-        }
+    for (workspace, what, _) in OTHERS {
+        let work = move |context: &Context| format(context, workspace);
+        steps.push(Step::new(
+            format!("format/{workspace}"),
+            format!("rustfmt on {what}"),
+            work,
+        ));
     }
     steps.push(Step::new(
         "lints/host",
         "clippy on the root workspace",
-        |c| lints(c, ".", &["clippy", "--workspace", "--all-targets"]),
+        |context| lints(context, ".", &["clippy", "--workspace", "--all-targets"]),
     ));
     steps.push(Step::new(
         "tests/host",
         "cargo test on the root workspace",
         tests,
     ));
-    if context.root.join("images/dev/Cargo.toml").is_file() {
+    for (workspace, what, args) in OTHERS {
+        let work = move |context: &Context| lints(context, workspace, args);
         steps.push(Step::new(
-            "lints/images/dev",
-            "clippy on the bare-metal programs",
-            |c| lints(c, "images/dev", &["clippy", "--workspace", "--release"]),
+            format!("lints/{workspace}"),
+            format!("clippy on {what}"),
+            work,
         ));
     }
     steps
@@ -79,6 +98,9 @@ fn format(context: &Context, workspace: &str) -> Outcome<StepResult> {
 }
 
 fn lints(context: &Context, workspace: &str, args: &[&str]) -> Outcome<StepResult> {
+    if workspace == SEL4 && context.sdk()?.is_none() {
+        return Ok(StepResult::skipped("no Microkit SDK"));
+    }
     let args: Vec<_> = args.iter().chain(&DENY_WARNINGS).copied().collect();
     let ran = run(context, workspace, &args, &format!("lints {workspace}"))?;
     Ok(plain(&ran, "clippy found something"))
@@ -135,9 +157,18 @@ fn plain(ran: &Ran, complaint: &str) -> StepResult {
 /// Runs cargo in a workspace and keeps all that it said.
 fn run(context: &Context, workspace: &str, args: &[&str], label: &str) -> Outcome<Ran> {
     let folder = context.root.join(workspace);
-    let ran = cargo::job(&folder, args)
-        .limit(LIMIT)
-        .run(&context.ui, label)?;
+    let mut job = cargo::job(&folder, args).limit(LIMIT);
+    if let Some(sdk) = context.sdk()? {
+        // Some tests compare with the SDK's tool where there is one.
+        job = job.env("MICROKIT_SDK", &sdk.root);
+        if workspace == SEL4 {
+            let include = sdk.board(BOARD, "debug")?.join("include");
+            job = job
+                .env("SEL4_INCLUDE_DIRS", include)
+                .env("RUSTC_BOOTSTRAP", "1");
+        }
+    }
+    let ran = job.run(&context.ui, label)?;
     let log = context
         .output()
         .join("logs")

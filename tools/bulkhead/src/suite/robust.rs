@@ -19,6 +19,8 @@ use crate::context::Context;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// A file may have at most this many blocks of 512 bytes: less than an image, more than a program.
 const FILE_LIMIT: u32 = 4096;
+/// A system that is built quickly.
+const SYSTEM: &str = "tests/boot/systems/first.system";
 
 /// The steps.
 pub(super) fn steps() -> Vec<Step> {
@@ -211,7 +213,7 @@ fn full(context: &Context) -> Outcome<StepResult> {
 
 fn build(context: &Context, folder: &Path) -> Outcome<Command> {
     let out = folder.display().to_string();
-    this(context, &["build", "--kernel", "dev", "-o", &out])
+    this(context, &["build", SYSTEM, "--kernel", "dev", "-o", &out])
 }
 
 fn no_leftovers(folder: &Path) -> bool {
@@ -266,7 +268,16 @@ fn wait_for(mut condition: impl FnMut() -> bool) -> bool {
 /// Starts `run` and waits until the board prints something and QEMU can be seen.
 fn running(context: &Context, name: &str) -> Outcome<(Child, Option<u32>)> {
     let out = folder(context, name)?.display().to_string();
-    let words = ["run", "--kernel", "dev", "--timeout", "120", "-o", &out];
+    let words = [
+        "run",
+        SYSTEM,
+        "--kernel",
+        "dev",
+        "--timeout",
+        "120",
+        "-o",
+        &out,
+    ];
     let mut child = start(this(context, &words)?)?;
     let mut first = [0];
     if let Some(stdout) = &mut child.stdout {
