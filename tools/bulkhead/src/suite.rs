@@ -92,9 +92,16 @@ impl Step {
 /// All steps, in order.
 pub(crate) fn plan(context: &Context) -> Outcome<Vec<Step>> {
     let sdk = context.sdk()?;
-    let mut steps = host_steps::steps();
-    steps.extend(boots::steps(context, sdk.as_ref())?);
-    steps.extend(examples::steps(context, sdk.as_ref())?);
+    let mut steps = host_steps::steps(sdk.is_some());
+    steps.extend(boots::steps(context, sdk.is_some())?);
+    match &sdk {
+        Some(sdk) => steps.extend(examples::steps(context, sdk)?),
+        None => steps.push(Step::new(
+            "sel4",
+            "the same systems on seL4, and the SDK's examples on the development kernel",
+            |_| Ok(StepResult::skipped("no Microkit SDK")),
+        )),
+    }
     steps.extend(robust::steps());
     Ok(steps)
 }

@@ -199,7 +199,10 @@ impl Said {
         if ui.is_verbose() {
             eprint!("{line}");
         }
-        line.trim().clone_into(&mut self.last);
+        // Messages for programs say nothing to people.
+        if !line.starts_with('{') {
+            line.trim().clone_into(&mut self.last);
+        }
         match stream {
             Stream::Out => self.stdout.push_str(line),
             Stream::Err => self.stderr.push_str(line),

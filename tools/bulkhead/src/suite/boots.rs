@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use host::expect::{self, Case, Script};
-use host::sdk::Sdk;
 use host::ui::elapsed;
 use host::{Failure, Outcome};
 
@@ -65,14 +64,14 @@ fn kernel_name(kernel: KernelChoice) -> &'static str {
 }
 
 /// The steps: all scripts on the development kernel, and on seL4 where an SDK is.
-pub(super) fn steps(context: &Context, sdk: Option<&Sdk>) -> Outcome<Vec<Step>> {
+pub(super) fn steps(context: &Context, has_sdk: bool) -> Outcome<Vec<Step>> {
     let scripts = scripts(&context.root.join("tests/boot"))?;
     let mut steps = Vec::new();
-    for kernel in [KernelChoice::Dev, KernelChoice::Sel4] {
-        if kernel == KernelChoice::Sel4 && sdk.is_none() {
-            steps.push(no_sdk("boot/sel4", "the same systems on seL4"));
-            continue;
-        }
+    let kernels = [KernelChoice::Dev, KernelChoice::Sel4];
+    for kernel in kernels
+        .into_iter()
+        .filter(|kernel| has_sdk || *kernel == KernelChoice::Dev)
+    {
         for (name, script) in &scripts {
             for config in [Config::Debug, Config::Release, Config::Benchmark] {
                 let case = Case {
@@ -94,11 +93,6 @@ pub(super) fn steps(context: &Context, sdk: Option<&Sdk>) -> Outcome<Vec<Step>> 
         }
     }
     Ok(steps)
-}
-
-/// The step that says that nothing can be shown without an SDK.
-pub(super) fn no_sdk(name: &str, shows: &str) -> Step {
-    Step::new(name, shows, |_| Ok(StepResult::skipped("no Microkit SDK")))
 }
 
 fn step(boot: Boot) -> Step {

@@ -10,7 +10,7 @@ use host::provision::Need;
 use host::sdk::Sdk;
 use host::{Failure, Outcome};
 
-use super::boots::{self, BOARD, Boot, no_sdk};
+use super::boots::{self, BOARD, Boot};
 use super::{Step, StepResult};
 use crate::cli::{Config, KernelChoice};
 use crate::context::Context;
@@ -35,13 +35,7 @@ const COMPILE: [&str; 9] = [
 ];
 
 /// The steps: every script in `tests/boot/sdk`, whose system is relative to the SDK's examples.
-pub(super) fn steps(context: &Context, sdk: Option<&Sdk>) -> Outcome<Vec<Step>> {
-    let Some(sdk) = sdk else {
-        return Ok(vec![no_sdk(
-            "sdk-examples",
-            "the SDK's C examples on the development kernel",
-        )]);
-    };
+pub(super) fn steps(context: &Context, sdk: &Sdk) -> Outcome<Vec<Step>> {
     let mut steps = Vec::new();
     for (name, script) in boots::scripts(&context.root.join("tests/boot/sdk"))? {
         for kernel in [KernelChoice::Dev, KernelChoice::Sel4] {

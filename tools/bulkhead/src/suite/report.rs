@@ -55,8 +55,15 @@ impl<'a> Report<'a> {
                 "" => String::new(),
                 remark => format!(": {remark}"),
             };
+            let ran = result.passed + result.failed > 0;
             let word = self.ui.paint(style, word);
-            println!("        {word}{remark} ({})", elapsed(time));
+            // What was skipped took no time.
+            let time = if ran {
+                format!(" ({})", elapsed(time))
+            } else {
+                String::new()
+            };
+            println!("        {word}{remark}{time}");
             result
                 .details
                 .iter()
