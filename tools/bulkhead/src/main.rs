@@ -2,6 +2,11 @@
 //! `cargo bulkhead`: check, build, run and test a system of protection domains.
 #![forbid(unsafe_code)]
 
+/// Writes a line of results.
+macro_rules! out {
+    ($($argument:tt)*) => { host::ui::print_line(format_args!($($argument)*)) };
+}
+
 mod board;
 mod cargo;
 mod cli;

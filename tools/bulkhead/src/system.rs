@@ -91,7 +91,7 @@ impl SystemFile {
 /// Findings are a result in JSON, and messages otherwise.
 pub(crate) fn show(context: &Context, diagnostics: &Diagnostics) {
     match context.format {
-        Format::Json => println!("{}", diagnostics.to_json()),
+        Format::Json => out!("{}", diagnostics.to_json()),
         Format::Human if diagnostics.items.is_empty() => {}
         Format::Human => eprint!("{}", diagnostics.render(context.ui.colours())),
     }

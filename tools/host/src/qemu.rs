@@ -59,7 +59,9 @@ impl Machine {
 
     /// The command line for a shell.
     pub fn command_line(&self) -> String {
-        let words = self.arguments();
+        // There Ctrl-C must end QEMU, since nobody else does.
+        let by_hand = |word: &String| word.replace("signal=off", "signal=on");
+        let words: Vec<String> = self.arguments().iter().map(by_hand).collect();
         let quoted = words.iter().map(|word| job::quote(word));
         std::iter::once(QEMU_PROGRAM.to_owned())
             .chain(quoted)

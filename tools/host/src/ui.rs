@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What the user sees: results on standard output, everything about progress on standard error.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -151,6 +152,18 @@ impl Ui {
     /// Clears the status line.
     pub fn clear_status(&self) {
         self.status("");
+    }
+}
+
+/// Writes a line to standard output. Whoever reads it may stop at any time, as `head` does: that ends
+/// the program without a complaint.
+pub fn print_line(line: fmt::Arguments<'_>) {
+    let mut stdout = io::stdout().lock();
+    if writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .is_err()
+    {
+        std::process::exit(0);
     }
 }
 

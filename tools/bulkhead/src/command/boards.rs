@@ -33,7 +33,7 @@ pub(crate) fn run(context: &Context) -> Outcome<()> {
         });
     }
     match context.format {
-        Format::Json => println!("{}", serde_json::json!({ "version": 1, "boards": rows })),
+        Format::Json => out!("{}", serde_json::json!({ "version": 1, "boards": rows })),
         Format::Human => rows.iter().for_each(print_row),
     }
     Ok(())
@@ -49,7 +49,7 @@ fn print_row(row: &Row) {
     } else {
         kernels.push(format!("sel4 ({})", row.sdk_configs.join(", ")));
     }
-    println!(
+    out!(
         "{:20} {}; kernels: {}",
         row.name,
         row.description,

@@ -34,14 +34,14 @@ pub(crate) struct Built {
 pub(crate) fn run(context: &Context, args: &BuildArgs) -> Outcome<()> {
     let built = build(context, args)?;
     match context.format {
-        Format::Json => println!(
+        Format::Json => out!(
             "{}",
             serde_json::json!({
                 "version": 1, "image": built.image, "kernel": built.kernel.name(),
                 "board": built.board.name, "config": args.config.name(),
             })
         ),
-        Format::Human => println!("{}", context.show(&built.image)),
+        Format::Human => out!("{}", context.show(&built.image)),
     }
     Ok(())
 }

@@ -20,12 +20,12 @@ pub(crate) fn run(context: &Context, args: &ExplainArgs) -> Outcome<()> {
     };
     match (context.format, args.rule.is_some()) {
         (Format::Json, _) => {
-            println!("{}", serde_json::json!({ "version": 1, "rules": chosen }));
+            out!("{}", serde_json::json!({ "version": 1, "rules": chosen }));
         }
         (Format::Human, true) => chosen.iter().for_each(|rule| print_whole(rule)),
         (Format::Human, false) => {
             for rule in chosen {
-                println!(
+                out!(
                     "{:24} {:8} {}",
                     rule.id,
                     rule.severity.to_string(),
@@ -38,9 +38,9 @@ pub(crate) fn run(context: &Context, args: &ExplainArgs) -> Outcome<()> {
 }
 
 fn print_whole(rule: &Rule) {
-    println!("{}[{}]: {}\n", rule.severity, rule.id, rule.law);
-    println!("why:  {}", rule.why);
-    println!("help: {}", rule.fix);
+    out!("{}[{}]: {}\n", rule.severity, rule.id, rule.law);
+    out!("why:  {}", rule.why);
+    out!("help: {}", rule.fix);
 }
 
 fn find(id: &str) -> Outcome<&'static Rule> {

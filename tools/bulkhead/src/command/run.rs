@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Outcome<()> {
     let built = build::build(context, &args.build)?;
     let machine = machine(&built.board, &built.kernel, &built.image, &args.qemu)?;
     if args.dry_run {
-        println!("{}", machine.command_line());
+        out!("{}", machine.command_line());
         return Ok(());
     }
     let ending = console::run(&context.ui, &machine, args.timeout.map(Duration::from_secs))?;

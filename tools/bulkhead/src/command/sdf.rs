@@ -22,8 +22,8 @@ pub(crate) fn run(context: &Context, args: &SdfArgs) -> Outcome<()> {
         }
     })?;
     match context.format {
-        Format::Json => println!("{}", serde_json::json!({ "version": 1, "sdf": text })),
-        Format::Human => print!("{text}"),
+        Format::Json => out!("{}", serde_json::json!({ "version": 1, "sdf": text })),
+        Format::Human => out!("{}", text.trim_end()),
     }
     Ok(())
 }

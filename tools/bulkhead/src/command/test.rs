@@ -13,7 +13,7 @@ pub(crate) fn run(context: &Context, args: &TestArgs) -> Outcome<()> {
     let chosen = suite::select(plan, &args.filter)?;
     if args.list {
         for step in &chosen {
-            println!("{:40} {}", step.name, step.shows);
+            out!("{:40} {}", step.name, step.shows);
         }
         return Ok(());
     }

@@ -11,14 +11,11 @@ pub(crate) fn run(context: &Context, args: &TidyArgs) -> Outcome<()> {
     let report = tidy::check(&context.root, args.bless)
         .map_err(|e| Failure::environment(format!("cannot look at the tree: {e}")))?;
     match context.format {
-        Format::Json => println!(
+        Format::Json => out!(
             "{}",
             serde_json::json!({ "version": 1, "findings": report.findings })
         ),
-        Format::Human => report
-            .findings
-            .iter()
-            .for_each(|finding| println!("{finding}")),
+        Format::Human => report.findings.iter().for_each(|finding| out!("{finding}")),
     }
     if report.findings.is_empty() {
         context

@@ -63,11 +63,11 @@ impl<'a> Report<'a> {
             } else {
                 String::new()
             };
-            println!("        {word}{remark}{time}");
+            out!("        {word}{remark}{time}");
             result
                 .details
                 .iter()
-                .for_each(|line| println!("          {line}"));
+                .for_each(|line| out!("          {line}"));
         }
         self.rows.push(json!({
             "name": step.name, "passed": result.passed, "failed": result.failed,
@@ -89,16 +89,16 @@ impl<'a> Report<'a> {
         let summary = summary(&self.sum);
         match self.format {
             Format::Json => {
-                println!(
+                out!(
                     "{}",
                     json!({ "version": 1, "steps": self.rows, "summary": summary })
                 );
             }
             Format::Human => {
                 for name in &self.failed_steps {
-                    println!("failed: {name}");
+                    out!("failed: {name}");
                 }
-                println!("{summary}");
+                out!("{summary}");
             }
         }
         if self.sum.failed == 0 {
