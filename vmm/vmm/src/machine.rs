@@ -35,6 +35,12 @@ pub trait Model<K>: Device {
         false
     }
 
+    /// Shows a line of the VMM to whoever watches the guest through this device. Whether it could.
+    fn report(&mut self, kernel: &mut K, line: &[u8]) -> bool {
+        let (_, _) = (kernel, line);
+        false
+    }
+
     /// The guest is reset. [`Model::serve`] follows.
     fn reset(&mut self);
 }

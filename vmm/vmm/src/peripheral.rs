@@ -57,6 +57,17 @@ impl Uart {
         self.console.flush_deferred(kernel);
     }
 
+    /// A line beside the guest's bytes, whole or not at all.
+    fn report<K: Notify>(&mut self, kernel: &mut K, line: &[u8]) -> bool {
+        self.send();
+        let fits = self.console.room() >= line.len();
+        if fits {
+            self.console.write(line);
+        }
+        self.console.flush(kernel);
+        fits
+    }
+
     /// The guest's bytes go out as far as there is room. What stays is the UART's back-pressure,
     /// and the console notifies when it has made room.
     fn send(&mut self) {
@@ -202,6 +213,13 @@ impl<K: Notify + Clock> Model<K> for Peripheral {
             Self::Rtc(rtc) => rtc.tick(kernel),
             Self::Uart(_) | Self::Virtio(_) | Self::Flash => None,
         }
+    }
+
+    fn report(&mut self, kernel: &mut K, line: &[u8]) -> bool {
+        let Self::Uart(uart) = self else {
+            return false;
+        };
+        uart.report(kernel, line)
     }
 
     fn is_busy(&self) -> bool {

@@ -47,12 +47,17 @@ impl<M: bus::Device, L> Vmm<M, L> {
     fn start<K>(&mut self, kernel: &mut K)
     where
         K: GuestKernel,
+        M: Model<K>,
         L: Loader<K>,
     {
         let entry = match self.loader.load(kernel) {
             Ok(entry) => entry,
             Err(refusal) => {
-                report::line(kernel, format_args!("guest refused: {refusal}"));
+                report::line(
+                    kernel,
+                    &mut self.machine,
+                    format_args!("guest refused: {refusal}"),
+                );
                 self.lifecycle.advance(State::Refused);
                 return;
             }
@@ -70,7 +75,11 @@ impl<M: bus::Device, L> Vmm<M, L> {
                 self.lifecycle.advance(State::Running);
             }
             Err(error) => {
-                report::line(kernel, format_args!("guest not started: {error}"));
+                report::line(
+                    kernel,
+                    &mut self.machine,
+                    format_args!("guest not started: {error}"),
+                );
                 self.lifecycle.advance(State::Refused);
             }
         }
@@ -89,7 +98,11 @@ impl<M: bus::Device, L> Vmm<M, L> {
     }
 
     /// vCPU `index` has switched itself off.
-    pub(crate) fn cpu_off<K: GuestKernel>(&mut self, kernel: &mut K, index: usize) {
+    pub(crate) fn cpu_off<K>(&mut self, kernel: &mut K, index: usize)
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
         if let Some(cpu) = self.cpus.get_mut(index) {
             let _ = cpu.stop(kernel);
             if self.vgic.level(index, VTIMER_INTID) {
@@ -100,28 +113,39 @@ impl<M: bus::Device, L> Vmm<M, L> {
         self.vgic.cpu_off(index);
         if !(0..self.cpus.len()).any(|cpu| self.psci.is_on(cpu)) {
             self.lifecycle.advance(State::Off);
-            report::line(kernel, format_args!("guest is off: no vCPU is on"));
+            report::line(
+                kernel,
+                &mut self.machine,
+                format_args!("guest is off: no vCPU is on"),
+            );
         }
     }
 
     /// The guest has powered itself off.
-    pub(crate) fn power_off<K: GuestKernel>(&mut self, kernel: &mut K) -> FaultReply {
+    pub(crate) fn power_off<K>(&mut self, kernel: &mut K) -> FaultReply
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
         self.stop_cpus(kernel);
         self.lifecycle.advance(State::Off);
-        report::line(kernel, format_args!("guest is off"));
+        report::line(kernel, &mut self.machine, format_args!("guest is off"));
         FaultReply::Hold
     }
 
     /// Stops the guest until its owner resets it.
-    pub(crate) fn crash<K: GuestKernel>(
-        &mut self,
-        kernel: &mut K,
-        index: usize,
-        crash: Crash,
-    ) -> FaultReply {
+    pub(crate) fn crash<K>(&mut self, kernel: &mut K, index: usize, crash: Crash) -> FaultReply
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
         self.stop_cpus(kernel);
         self.lifecycle.advance(State::Crashed);
-        report::line(kernel, format_args!("guest stopped: vCPU {index}: {crash}"));
+        report::line(
+            kernel,
+            &mut self.machine,
+            format_args!("guest stopped: vCPU {index}: {crash}"),
+        );
         FaultReply::Hold
     }
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! One line to the debug console, formatted without allocation.
+//! One line about the guest, formatted without allocation: on the guest's own console, where its
+//! user looks and which every configuration has, or else on the kernel's debug console.
 
 use core::fmt::{self, Write};
 
 use pd::DebugOut;
+
+use crate::machine::{Machine, Model};
 
 /// Longest line, in bytes; the rest is cut off.
 const LINE: usize = 320;
@@ -25,13 +28,20 @@ impl Write for Line {
     }
 }
 
-/// Prints `text` as a line.
-pub(crate) fn line<K: DebugOut>(kernel: &mut K, text: fmt::Arguments<'_>) {
+/// Shows `text` as a line.
+pub(crate) fn line<K, M>(kernel: &mut K, machine: &mut Machine<M>, text: fmt::Arguments<'_>)
+where
+    K: DebugOut,
+    M: Model<K>,
+{
     let mut line = Line {
         bytes: [0; LINE],
         len: 0,
     };
     // `write_str` above never fails; an argument that does has said so itself.
     let _ = writeln!(line, "VMM|{text}");
-    kernel.debug_write(line.bytes.get(..line.len).unwrap_or_default());
+    let line = line.bytes.get(..line.len).unwrap_or_default();
+    if !machine.models_mut().any(|model| model.report(kernel, line)) {
+        kernel.debug_write(line);
+    }
 }

@@ -253,12 +253,11 @@ impl<M: bus::Device, L> Vmm<M, L> {
 
     /// Writes the program counter, or the frame, and lets vCPU `index` go on; the reply that this
     /// saves leaves the coming receive free for a deferred notification.
-    fn resume<K: GuestKernel>(
-        &mut self,
-        kernel: &mut K,
-        index: usize,
-        pc: Option<u64>,
-    ) -> FaultReply {
+    fn resume<K>(&mut self, kernel: &mut K, index: usize, pc: Option<u64>) -> FaultReply
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
         match self.write_registers(kernel, index, pc, true) {
             Ok(()) => FaultReply::Hold,
             Err(error) => self.crash(kernel, index, Crash::Kernel(error)),
