@@ -203,10 +203,9 @@ impl Compiler<'_> {
                 .env("SEL4_INCLUDE_DIRS", include)
                 .env("RUSTC_BOOTSTRAP", "1");
         }
-        let ran = job.run(
-            &self.context.ui,
-            &format!("compiling {package} in {workspace}"),
-        )?;
+        let label = format!("compiling {package} in {workspace}");
+        self.context.ui.say(&label);
+        let ran = job.run(&self.context.ui, &label)?;
         if !ran.succeeded() {
             return Err(explain(&ran));
         }
