@@ -5,6 +5,7 @@
 //! complete in itself and can be reviewed.
 
 mod compare;
+mod entry;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,8 +68,18 @@ pub fn build(
         compare::with_microkit(target, stage)?;
         staging.names.push(CAPDL.into());
     }
+    if target.config != "debug" {
+        set_traps(&stage.join(IMAGE))?;
+    }
     staging.names.extend([REPORT, IMAGE].map(PathBuf::from));
     Ok(staging.names)
+}
+
+/// Adds to the image what kernels other than the debug one leave undone.
+fn set_traps(image: &Path) -> Outcome<()> {
+    let mut bytes = fs::read(image).map_err(|e| Failure::io("read", image, &e))?;
+    entry::guard(&mut bytes)?;
+    fs::write(image, bytes).map_err(|e| Failure::io("write", image, &e))
 }
 
 /// A variable of a program that we set ourselves.

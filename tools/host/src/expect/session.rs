@@ -56,7 +56,11 @@ pub struct Session<'a> {
     text: String,
     cursor: usize,
     step_began: Duration,
+    forbidden_until: Option<Duration>,
 }
+
+/// How long the rest of a line with forbidden text is awaited.
+const LINE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl<'a> Session<'a> {
     /// Starts `script` for `case` at time 0.
@@ -75,6 +79,7 @@ impl<'a> Session<'a> {
             text: String::new(),
             cursor: 0,
             step_began: Duration::ZERO,
+            forbidden_until: None,
         }
     }
 
@@ -86,13 +91,8 @@ impl<'a> Session<'a> {
 
     /// What to do at time `now` since the start.
     pub fn poll(&mut self, now: Duration) -> Verdict {
-        if let Some(text) = self
-            .script
-            .forbid
-            .iter()
-            .find(|text| self.text.contains(*text))
-        {
-            return Verdict::Failed(Reason::Forbidden(text.clone()));
+        if let Some(verdict) = self.forbidden(now) {
+            return verdict;
         }
         while let Some(&(index, step)) = self.steps.get(self.next) {
             match &step.action {
@@ -110,6 +110,25 @@ impl<'a> Session<'a> {
             }
         }
         Verdict::Passed
+    }
+
+    /// The verdict on forbidden text: the whole line is awaited for a moment, since it says more.
+    fn forbidden(&mut self, now: Duration) -> Option<Verdict> {
+        let at = self
+            .script
+            .forbid
+            .iter()
+            .find_map(|text| self.text.find(text.as_str()))?;
+        let until = *self.forbidden_until.get_or_insert(now + LINE_PATIENCE);
+        let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        match self.text[at..].find('\n') {
+            None if now < until => Some(Verdict::Wait(until)),
+            length => {
+                let end = length.map_or(self.text.len(), |length| at + length);
+                let line = self.text[start..end].to_owned();
+                Some(Verdict::Failed(Reason::Forbidden(line)))
+            }
+        }
     }
 
     fn advance(&mut self, now: Duration, cursor: usize) {

@@ -73,10 +73,12 @@ fn the_hard_limit_beats_the_steps_own() {
 fn forbidden_text_fails_even_when_everything_else_is_there() {
     let script = script("[[step]]\nexpect = ['done']\n");
     let mut session = Session::new(&script, DEV);
-    session.feed(b"PANIC done");
+    session.feed(b"first\nPANIC done");
+    assert_eq!(session.poll(at(0)), Verdict::Wait(at(1)));
+    session.feed(b" at x\nmore");
     assert_eq!(
         session.poll(at(0)),
-        Verdict::Failed(Reason::Forbidden("PANIC".to_owned()))
+        Verdict::Failed(Reason::Forbidden("PANIC done at x".to_owned()))
     );
 }
 
@@ -91,8 +93,9 @@ fn a_hold_watches_before_it_passes() {
     session.feed(b"up");
     session.poll(at(1));
     session.feed(b"PANIC");
+    assert_eq!(session.poll(at(2)), Verdict::Wait(at(3)));
     assert!(matches!(
-        session.poll(at(2)),
+        session.poll(at(3)),
         Verdict::Failed(Reason::Forbidden(_))
     ));
 }
