@@ -108,7 +108,7 @@ fn find_programs(options: &Options) -> Outcome<PathBuf> {
     Err(Failure::environment(message)
         .note("they are not part of this tree, so that every system is measured with the same ones")
         .help(format!(
-            "set {PROGRAMS_VARIABLE} to the folder that holds them"
+            "name the folder that holds them with --programs or {PROGRAMS_VARIABLE}"
         )))
 }
 

@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// Run every test: house rules, lints, host tests, boots.
     #[command(after_help = TEST_EXAMPLES)]
     Test(TestArgs),
+    /// Count what guest programs cost, on QEMU's own machine and on Bulkhead.
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
     /// Check a system description and report all errors at once.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
@@ -135,6 +138,16 @@ Examples:
   cargo bulkhead test
   cargo bulkhead test --list
   cargo bulkhead test --filter boot/";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead bench
+  cargo bulkhead bench --kernel dev --format json > figures.json
+  cargo bulkhead bench --programs ../shared/guest-bench
+
+Figures are instructions per operation, counted in QEMU with fixed seeds, so they do not depend on
+this machine; times on a board do not follow from them. Logs and counts of each target go to
+target/bulkhead/bench.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -246,6 +259,20 @@ pub(crate) struct TestArgs {
     pub(crate) list: bool,
 }
 
+/// Arguments of `bench`.
+#[derive(Args, Clone)]
+pub(crate) struct BenchArgs {
+    /// Kernel to measure.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) kernel: KernelChoice,
+    /// Kernel configuration to measure.
+    #[arg(long, value_enum, default_value = "release")]
+    pub(crate) config: Config,
+    /// Folder of the guest programs [default: BULKHEAD_GUEST_BENCH, then ../shared/guest-bench].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) programs: Option<PathBuf>,
+}
+
 /// Arguments of `check`.
 #[derive(Args, Clone)]
 pub(crate) struct CheckArgs {
@@ -294,6 +321,7 @@ mod tests {
             BUILD_EXAMPLES,
             RUN_EXAMPLES,
             TEST_EXAMPLES,
+            BENCH_EXAMPLES,
             CHECK_EXAMPLES,
             SDF_EXAMPLES,
             EXPLAIN_EXAMPLES,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The guests of a system: their images are made and spelled out before anything is packed.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,9 +26,14 @@ pub(crate) fn folder(context: &Context, file: &Path) -> PathBuf {
     context.output().join("guests/placed").join(stem)
 }
 
-/// Makes the images of every guest of `system`, and writes the files that follow from them.
+/// Images by the names that a system gives them, used instead of recipes.
+pub(crate) type Given = HashMap<String, Images>;
+
+/// Makes the images of every guest of `system` that are not `given`, and writes the files that follow
+/// from them.
 pub(crate) fn expand(
     context: &Context,
+    given: &Given,
     system: System,
     files: &dyn Files,
     folder: &Path,
@@ -44,7 +50,8 @@ pub(crate) fn expand(
     }
     let mut shelf = Shelf {
         context,
-        cache: context.output().join("guests"),
+        cache: cache(context),
+        given,
     };
     let expanded = expand::expand(&system, &mut shelf, files)?;
     fs::create_dir_all(folder).map_err(|e| Failure::io("create a folder", folder, &e))?;
@@ -55,6 +62,11 @@ pub(crate) fn expand(
         system: expanded.system,
         folder: Some(folder.to_path_buf()),
     })
+}
+
+/// Where the results of recipes are kept.
+pub(crate) fn cache(context: &Context) -> PathBuf {
+    context.output().join("guests")
 }
 
 /// Leaves a file alone that holds `bytes` already: images are large and rarely change.
@@ -71,14 +83,18 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Outcome<()> {
     })
 }
 
-/// The recipes of `images/guests`.
+/// The recipes of `images/guests`, behind images that are there already.
 struct Shelf<'a> {
     context: &'a Context,
     cache: PathBuf,
+    given: &'a Given,
 }
 
 impl Recipes for Shelf<'_> {
     fn images(&mut self, name: &str) -> Result<Images, String> {
+        if let Some(images) = self.given.get(name) {
+            return Ok(images.clone());
+        }
         let recipe = self.context.root.join("images/guests").join(name);
         if !recipe.join("guest.toml").is_file() {
             return Err(format!(
@@ -94,6 +110,7 @@ impl Recipes for Shelf<'_> {
         Ok(Images {
             kernel: read(&guest.kernel)?,
             initrd: guest.initrd.as_deref().map(read).transpose()?,
+            ..Images::default()
         })
     }
 }

@@ -43,6 +43,7 @@ fn run(context: &Context, command: &Command) -> Outcome<()> {
         Command::Build(args) => command::build::run(context, args),
         Command::Run(args) => command::run::run(context, args),
         Command::Test(args) => command::test::run(context, args),
+        Command::Bench(args) => command::bench::run(context, args),
         Command::Check(args) => command::check::run(context, args),
         Command::Sdf(args) => command::sdf::run(context, args),
         Command::Explain(args) => command::explain::run(context, args),

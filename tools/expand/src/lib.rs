@@ -26,12 +26,16 @@ use sdf::{Diagnostic, Diagnostics, Files};
 use std::collections::HashMap;
 
 /// The images of a recipe.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Images {
     /// Kernel or firmware.
     pub kernel: Vec<u8>,
     /// Initial RAM disk.
     pub initrd: Option<Vec<u8>>,
+    /// The kernel's command line, where the guest does not give one.
+    pub command_line: Option<String>,
+    /// A fixed seed of the guest's random numbers, for runs that must be repeatable.
+    pub rng_seed: Option<[u8; 32]>,
 }
 
 /// Makes or finds the images of recipes.
@@ -91,7 +95,11 @@ fn expand_guest(
     files: &dyn Files,
 ) -> Result<(), String> {
     let images = recipes.images(&guest.image)?;
-    let description = describe::machine(&expanded.system, index, guest, files)?;
+    let mut description = describe::machine(&expanded.system, index, guest, files)?;
+    description.rng_seed = images.rng_seed;
+    if description.bootargs.is_none() {
+        description.bootargs.clone_from(&images.command_line);
+    }
     let parts = place::parts(description, &images)?;
     place::add_regions(expanded, index, guest, &images, &parts, files)?;
     let pd: &mut ProtectionDomain = &mut expanded.system.pds[index];

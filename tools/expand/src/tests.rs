@@ -13,15 +13,22 @@ impl Recipes for Shelf {
         match name {
             "raw" => Ok(Images {
                 kernel: RAW_KERNEL.to_vec(),
-                initrd: None,
+                ..Images::default()
             }),
             "linux" => Ok(Images {
                 kernel: arm64_image(),
                 initrd: Some(vec![7; 5000]),
+                ..Images::default()
+            }),
+            "seeded" => Ok(Images {
+                kernel: RAW_KERNEL.to_vec(),
+                command_line: Some("from the recipe".into()),
+                rng_seed: Some([0x5a; 32]),
+                ..Images::default()
             }),
             "huge" => Ok(Images {
                 kernel: vec![0; 0x60_0000],
-                initrd: None,
+                ..Images::default()
             }),
             _ => Err(format!("there is no recipe `{name}`")),
         }
@@ -119,6 +126,20 @@ fn the_device_tree_knows_vcpus_slots_and_the_command_line() {
     }
     assert!(!tree.contains("pl011"), "no console, no UART");
     assert!(!tree.contains("cpu@2") && !tree.contains("linux,initrd-start"));
+}
+
+#[test]
+fn a_recipe_may_give_a_seed_and_a_command_line() {
+    let tree = |guest: &str| {
+        let expanded = try_expand(&vmm("a", guest)).unwrap();
+        String::from_utf8_lossy(&expanded.files["a_dtb.bin"]).into_owned()
+    };
+    let given = tree("<guest image=\"seeded\"/>");
+    assert!(given.contains("rng-seed") && given.contains(&"Z".repeat(32)));
+    assert!(given.contains("from the recipe"));
+    let own = tree("<guest image=\"seeded\" cmdline=\"its own\"/>");
+    assert!(own.contains("its own") && !own.contains("from the recipe"));
+    assert!(!tree("<guest image=\"raw\"/>").contains("rng-seed"));
 }
 
 #[test]

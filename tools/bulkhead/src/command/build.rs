@@ -13,7 +13,7 @@ use sdf::{Board, SearchPath, System};
 
 use crate::cli::{BuildArgs, Config, Format};
 use crate::context::Context;
-use crate::guests;
+use crate::guests::{self, Given};
 use crate::kernel::{self, Kernel};
 use crate::system::{self, SystemFile};
 
@@ -28,6 +28,10 @@ pub(crate) struct Built {
     pub(crate) kernel: Kernel,
     /// The file.
     pub(crate) image: PathBuf,
+    /// The kernel's ELF file.
+    pub(crate) kernel_file: PathBuf,
+    /// The protection domains' ELF files, each once, as they were before packing.
+    pub(crate) programs: Vec<PathBuf>,
 }
 
 /// Builds, and says where the image is.
@@ -48,6 +52,11 @@ pub(crate) fn run(context: &Context, args: &BuildArgs) -> Outcome<()> {
 
 /// Builds an image.
 pub(crate) fn build(context: &Context, args: &BuildArgs) -> Outcome<Built> {
+    build_with(context, args, &Given::new())
+}
+
+/// Builds an image whose guests boot `given` images where it names them.
+pub(crate) fn build_with(context: &Context, args: &BuildArgs, given: &Given) -> Outcome<Built> {
     let (kernel, why) = kernel::choose(args.kernel, context.sdk()?)?;
     context.ui.say(&kernel::announce(&kernel, &why));
     let file = SystemFile::open(context, &args.system)?;
@@ -64,16 +73,28 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Outcome<Built> {
         kernel: &kernel,
         config: args.config,
         file: &file,
+        given,
     };
-    let given = file.search_path(&args.system.search_path, &[]);
-    let programs = build.programs(&system, &given)?;
+    let own = file.search_path(&args.system.search_path, &[]);
+    let programs = build.programs(&system, &own)?;
     let search = file.search_path(&args.system.search_path, &programs.folders());
     build.pack(&search, &programs, &folder)?;
     Ok(Built {
         image: folder.join(names::IMAGE),
-        board: file.board,
-        kernel,
+        kernel_file: build.kernel_file(&programs)?,
+        programs: files(&system, &search),
+        board: file.board.clone(),
+        kernel: kernel.clone(),
     })
+}
+
+/// The program images of `system`, each once.
+fn files(system: &System, search: &SearchPath) -> Vec<PathBuf> {
+    let images = system.pds.iter().map(|pd| &pd.image.path.value);
+    let mut files: Vec<PathBuf> = images.filter_map(|image| search.find(image)).collect();
+    files.sort();
+    files.dedup();
+    files
 }
 
 fn require_board(kernel: &Kernel, board: &Board) -> Outcome<()> {
@@ -93,6 +114,7 @@ struct Build<'a> {
     kernel: &'a Kernel,
     config: Config,
     file: &'a SystemFile,
+    given: &'a Given,
 }
 
 impl Build<'_> {
@@ -119,7 +141,7 @@ impl Build<'_> {
     fn pack(&self, search: &SearchPath, programs: &Programs, folder: &Path) -> Outcome<()> {
         let system = self.file.check_files(self.context, search)?;
         let images = guests::folder(self.context, &self.file.path);
-        let expanded = guests::expand(self.context, system, search, &images)
+        let expanded = guests::expand(self.context, self.given, system, search, &images)
             .map_err(|error| self.explain(error))?;
         let mut search = search.clone();
         search.dirs.extend(expanded.folder);
@@ -151,6 +173,16 @@ impl Build<'_> {
                 };
                 Ok(dev::write(&target, prepared, stage)?)
             }
+        }
+    }
+
+    fn kernel_file(&self, programs: &Programs) -> Outcome<PathBuf> {
+        match self.kernel {
+            Kernel::Sel4(sdk) => {
+                let folder = sdk.board(&self.file.board.name, self.config.name())?;
+                Ok(folder.join("elf/sel4.elf"))
+            }
+            Kernel::Dev => programs.kernel_file().map(Path::to_path_buf),
         }
     }
 

@@ -35,7 +35,7 @@ fn plain(
     files: &sdf::SearchPath,
 ) -> Result<String, PackError> {
     let folder = guests::folder(context, &file.path);
-    let expanded = guests::expand(context, system, files, &folder)?;
+    let expanded = guests::expand(context, &guests::Given::new(), system, files, &folder)?;
     let mut files = files.clone();
     files.dirs.extend(expanded.folder);
     let lowered = sdf::lower(&expanded.system, &files)?;

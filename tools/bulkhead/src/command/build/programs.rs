@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use capdl::Elf;
@@ -42,11 +42,15 @@ impl Programs {
         self.folder.iter().cloned().collect()
     }
 
+    /// The development kernel's file.
+    pub(super) fn kernel_file(&self) -> Outcome<&Path> {
+        let path = self.kernel.as_deref();
+        path.ok_or_else(|| Failure::environment("no development kernel was built"))
+    }
+
     /// The development kernel.
     pub(super) fn kernel(&self) -> Outcome<Elf> {
-        let Some(path) = &self.kernel else {
-            return Err(Failure::environment("no development kernel was built"));
-        };
+        let path = self.kernel_file()?;
         let bytes = fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
         Elf::parse(&bytes, None)
             .map_err(|e| Failure::environment(format!("{}: {e}", path.display())))
