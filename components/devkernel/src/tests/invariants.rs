@@ -279,12 +279,17 @@ fn perform(rig: &mut Rig, step: Step) {
         Step::Time(ticks) => rig.pass(ticks),
         Step::Resume(number) if rig.state(number) == State::Inactive => {
             rig.update_time();
-            rig.restart(id(number));
+            // As at every entry: whoever ran until now is charged before anybody else becomes ready.
+            if rig.check_budget_restart() {
+                rig.restart(id(number));
+            }
             rig.leave();
         }
         Step::Suspend(number) => {
             rig.update_time();
-            rig.suspend(id(number));
+            if rig.check_budget_restart() {
+                rig.suspend(id(number));
+            }
             rig.leave();
         }
         Step::Call { .. } | Step::Resume(_) => {}
