@@ -8,6 +8,9 @@ use crate::syscalls::{Outgoing, Received, Syscalls};
 /// Words of a thread's user context, in seL4's order.
 pub(crate) const CONTEXT_WORDS: usize = pd::context::COUNT;
 
+/// Words before the context in a message that writes it.
+const HEAD_WORDS: usize = 2;
+
 /// Invokes `label` on `dest` with `args`; words beyond the fourth travel in the IPC buffer.
 pub(crate) fn invoke<S: Syscalls>(
     sys: &mut S,
@@ -60,14 +63,22 @@ pub(crate) fn write_registers<S: Syscalls>(
         min: 1,
         max: CONTEXT_WORDS as u64,
     };
-    let mut args = [0; 2 + CONTEXT_WORDS];
-    let (head, context) = args.split_at_mut(2);
-    head.copy_from_slice(&[u64::from(resume), from.len() as u64]);
-    context
-        .get_mut(..from.len())
-        .ok_or(TOO_MANY)?
-        .copy_from_slice(from);
-    let used = args.get(..from.len().saturating_add(2)).ok_or(TOO_MANY)?;
+    if from.len() > CONTEXT_WORDS {
+        return Err(TOO_MANY);
+    }
+    // Most writes are of a few registers: those travel in registers too, and nothing is copied.
+    for (index, word) in from.iter().enumerate().skip(MAX_WORDS - HEAD_WORDS) {
+        sys.set_message_word(HEAD_WORDS + index, *word);
+    }
+    let mut words = [u64::from(resume), from.len() as u64, 0, 0];
+    for (to, word) in words.iter_mut().skip(HEAD_WORDS).zip(from) {
+        *to = *word;
+    }
     let label = sys.labels().tcb_write_registers;
-    invoke(sys, tcb, label, used).map(drop)
+    let answer = sys.call(Outgoing {
+        dest: tcb,
+        info: MessageInfo::new(label, HEAD_WORDS + from.len()),
+        words,
+    });
+    KernelError::check(answer.info, &answer.words)
 }
