@@ -240,6 +240,9 @@ pub(crate) struct RunArgs {
     /// Print the QEMU command instead of running it.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Give the keyboard to this guest (or other client of the console) as soon as it is up.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) guest: Option<String>,
     /// Leave after this many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub(crate) timeout: Option<u64>,

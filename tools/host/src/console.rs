@@ -28,8 +28,26 @@ pub enum Ending {
     PoweredOff,
 }
 
+/// What is typed for the user once the board is ready to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// Output that says that the board listens.
+    pub after: String,
+    /// Keys to send then.
+    pub keys: Vec<u8>,
+}
+
+/// How a session goes beside what the user does.
+#[derive(Debug, Clone, Default)]
+pub struct Session {
+    /// Stop after this time.
+    pub limit: Option<Duration>,
+    /// Type this first.
+    pub greeting: Option<Greeting>,
+}
+
 /// Runs `machine` on this terminal.
-pub fn run(ui: &Ui, machine: &Machine, limit: Option<Duration>) -> Outcome<Ending> {
+pub fn run(ui: &Ui, machine: &Machine, session: Session) -> Outcome<Ending> {
     let (qemu, events, sender) = Qemu::start(machine)?;
     let terminal = RawTerminal::enter()
         .map_err(|e| Failure::environment(format!("cannot set up this terminal: {e}")))?;
@@ -37,7 +55,7 @@ pub fn run(ui: &Ui, machine: &Machine, limit: Option<Duration>) -> Outcome<Endin
         ui.say("console of the board; leave with Ctrl-]");
     }
     forward_keys(sender);
-    let ending = relay(qemu, &events, terminal.is_some(), limit);
+    let ending = relay(qemu, &events, terminal.is_some(), session);
     drop(terminal);
     ending
 }
@@ -54,15 +72,25 @@ fn relay(
     mut qemu: Qemu,
     events: &Receiver<Event>,
     interactive: bool,
-    limit: Option<Duration>,
+    session: Session,
 ) -> Outcome<Ending> {
-    let end = limit.map(|limit| Instant::now() + limit);
+    let end = session.limit.map(|limit| Instant::now() + limit);
+    let mut waiting = session.greeting.map(Waiting::new);
     loop {
         let wait = end.map_or(Duration::from_secs(3600), |end| {
             end.saturating_duration_since(Instant::now())
         });
         match events.recv_timeout(wait) {
-            Ok(Event::Output(bytes)) => show(&bytes)?,
+            Ok(Event::Output(bytes)) => {
+                show(&bytes)?;
+                if waiting
+                    .as_mut()
+                    .is_some_and(|waiting| waiting.hears(&bytes))
+                    && let Some(waiting) = waiting.take()
+                {
+                    qemu.send(&waiting.greeting.keys);
+                }
+            }
             Ok(Event::Input(bytes)) => {
                 let (keys, leave) = split_at_leave(&bytes, interactive);
                 qemu.send(keys);
@@ -85,6 +113,35 @@ fn relay(
     }
 }
 
+/// A greeting whose moment has not come.
+struct Waiting {
+    greeting: Greeting,
+    /// The end of what was heard: as much as may be the start of what is waited for.
+    heard: Vec<u8>,
+}
+
+impl Waiting {
+    fn new(greeting: Greeting) -> Self {
+        Self {
+            greeting,
+            heard: Vec::new(),
+        }
+    }
+
+    /// Whether the moment has come with `bytes`.
+    fn hears(&mut self, bytes: &[u8]) -> bool {
+        self.heard.extend_from_slice(bytes);
+        let after = self.greeting.after.as_bytes();
+        let found = self
+            .heard
+            .windows(after.len().max(1))
+            .any(|part| part == after);
+        let excess = self.heard.len().saturating_sub(after.len());
+        self.heard.drain(..excess);
+        found
+    }
+}
+
 fn show(bytes: &[u8]) -> Outcome<()> {
     let mut stdout = io::stdout().lock();
     stdout
@@ -104,6 +161,18 @@ fn split_at_leave(bytes: &[u8], interactive: bool) -> (&[u8], bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_greeting_waits_for_its_word_however_it_is_cut() {
+        let mut waiting = Waiting::new(Greeting {
+            after: "has the keys".to_owned(),
+            keys: vec![1],
+        });
+        assert!(!waiting.hears(b"[console] 1 ivi, has"));
+        assert!(!waiting.hears(b""));
+        assert!(!waiting.hears(b" the"));
+        assert!(waiting.hears(b" keys\r\n[console]"));
+    }
 
     #[test]
     fn only_the_leave_key_is_kept_from_the_board() {

@@ -4,16 +4,18 @@
 use std::path::Path;
 use std::time::Duration;
 
-use host::console::{self, Ending};
+use host::console::{self, Ending, Greeting, Session};
 use host::provision::{self, Need};
 use host::qemu::Machine;
 use host::{Failure, Outcome};
 use sdf::Board;
+use sdf::model::RecordTarget;
 
 use super::build;
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, SystemArgs};
 use crate::context::Context;
 use crate::kernel::Kernel;
+use crate::system::SystemFile;
 
 /// Builds and boots.
 pub(crate) fn run(context: &Context, args: &RunArgs) -> Outcome<()> {
@@ -22,19 +24,55 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Outcome<()> {
         let needs = [Need::Qemu, Need::RustTarget];
         provision::ensure(&context.ui, &needs, context.may_install)?;
     }
+    let greeting = match &args.guest {
+        Some(name) => Some(attach(context, &args.build.system, name)?),
+        None => None,
+    };
     let built = build::build(context, &args.build)?;
     let machine = machine(&built.board, &built.kernel, &built.image, &args.qemu)?;
     if args.dry_run {
         out!("{}", machine.command_line());
         return Ok(());
     }
-    let ending = console::run(&context.ui, &machine, args.timeout.map(Duration::from_secs))?;
+    let limit = args.timeout.map(Duration::from_secs);
+    let ending = console::run(&context.ui, &machine, Session { limit, greeting })?;
     context.ui.say(match ending {
         Ending::Left => "\nleft; the machine was stopped",
         Ending::TimeOver => "\nthe time given by --timeout is over; the machine was stopped",
         Ending::PoweredOff => "\nthe machine was switched off",
     });
     Ok(())
+}
+
+/// The keys that give `name` the keyboard: the console multiplexer's prefix and the client's digit, in
+/// the order of the `client` entries of its record.
+fn attach(context: &Context, args: &SystemArgs, name: &str) -> Outcome<Greeting> {
+    const PREFIX: u8 = 1;
+    let file = SystemFile::open(context, args)?;
+    let system = file.check_without_files(context)?;
+    let records = system.pds.iter().filter_map(|pd| pd.record.as_ref());
+    let clients: Vec<&str> = records
+        .flat_map(|record| &record.entries)
+        .filter(|entry| *entry.role == "client")
+        .filter_map(|entry| match &entry.target {
+            RecordTarget::Text { value } => Some(value.as_str()),
+            _ => None,
+        })
+        .collect();
+    let digit = clients
+        .iter()
+        .zip(b'1'..=b'9')
+        .find(|(client, _)| **client == name);
+    let Some((_, digit)) = digit else {
+        return Err(
+            Failure::input(format!("{}: no console is called `{name}`", file.name))
+                .help(format!("choose one of: {}", clients.join(", "))),
+        );
+    };
+    Ok(Greeting {
+        after: "has the keys".to_owned(),
+        keys: vec![PREFIX, digit],
+    })
 }
 
 /// QEMU's machine for an image.
