@@ -83,13 +83,7 @@ fn relay(
         match events.recv_timeout(wait) {
             Ok(Event::Output(bytes)) => {
                 show(&bytes)?;
-                if waiting
-                    .as_mut()
-                    .is_some_and(|waiting| waiting.hears(&bytes))
-                    && let Some(waiting) = waiting.take()
-                {
-                    qemu.send(&waiting.greeting.keys);
-                }
+                greet(&mut qemu, &mut waiting, &bytes);
             }
             Ok(Event::Input(bytes)) => {
                 let (keys, leave) = split_at_leave(&bytes, interactive);
@@ -139,6 +133,17 @@ impl Waiting {
         let excess = self.heard.len().saturating_sub(after.len());
         self.heard.drain(..excess);
         found
+    }
+}
+
+/// Sends what waits for its moment if that has come with `output`.
+fn greet(qemu: &mut Qemu, waiting: &mut Option<Waiting>, output: &[u8]) {
+    if waiting
+        .as_mut()
+        .is_some_and(|waiting| waiting.hears(output))
+        && let Some(waiting) = waiting.take()
+    {
+        qemu.send(&waiting.greeting.keys);
     }
 }
 
