@@ -116,12 +116,6 @@ impl CpuSet {
         self.cpus.get_mut(index)?.as_mut()
     }
 
-    /// All vCPUs, with their indices.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Cpu)> {
-        let cpus = self.cpus.iter_mut().enumerate();
-        cpus.filter_map(|(index, cpu)| Some((index, cpu.as_mut()?)))
-    }
-
     /// The earliest tick that a waiting vCPU wants to be woken at.
     pub(crate) fn earliest(&self) -> Option<u64> {
         let due = |cpu: &Cpu| match cpu.run {

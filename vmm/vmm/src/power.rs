@@ -87,13 +87,21 @@ impl<M: bus::Device, L> Vmm<M, L> {
 
     /// Stops every vCPU, and lets go of the timer interrupts they had pending.
     fn stop_cpus<K: GuestKernel>(&mut self, kernel: &mut K) {
-        for (index, cpu) in self.cpus.iter_mut() {
-            // A vCPU that the kernel would not stop is one that it does not have.
-            let _ = cpu.stop(kernel);
-            if self.vgic.level(index, VTIMER_INTID) {
-                let _ = kernel.vcpu_ack_vppi(cpu.id, VTIMER_INTID.into());
-                self.vgic.set_level(index, VTIMER_INTID, false);
-            }
+        for index in 0..self.cpus.len() {
+            self.stop_cpu(kernel, index);
+        }
+    }
+
+    /// Stops vCPU `index`, and lets go of the timer interrupt it had pending.
+    fn stop_cpu<K: GuestKernel>(&mut self, kernel: &mut K, index: usize) {
+        let Some(cpu) = self.cpus.get_mut(index) else {
+            return;
+        };
+        // A vCPU that the kernel would not stop is one that it does not have.
+        let _ = cpu.stop(kernel);
+        if self.vgic.level(index, VTIMER_INTID) {
+            let _ = kernel.vcpu_ack_vppi(cpu.id, VTIMER_INTID.into());
+            self.vgic.set_level(index, VTIMER_INTID, false);
         }
     }
 
@@ -103,13 +111,7 @@ impl<M: bus::Device, L> Vmm<M, L> {
         K: GuestKernel,
         M: Model<K>,
     {
-        if let Some(cpu) = self.cpus.get_mut(index) {
-            let _ = cpu.stop(kernel);
-            if self.vgic.level(index, VTIMER_INTID) {
-                let _ = kernel.vcpu_ack_vppi(cpu.id, VTIMER_INTID.into());
-                self.vgic.set_level(index, VTIMER_INTID, false);
-            }
-        }
+        self.stop_cpu(kernel, index);
         self.vgic.cpu_off(index);
         if !(0..self.cpus.len()).any(|cpu| self.psci.is_on(cpu)) {
             self.lifecycle.advance(State::Off);
