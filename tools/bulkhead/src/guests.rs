@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use expand::{Images, Recipes};
-use host::{Failure, Outcome};
+use host::{Outcome, output};
 use pack::PackError;
 use sdf::{Files, System};
 
@@ -54,7 +54,6 @@ pub(crate) fn expand(
         given,
     };
     let expanded = expand::expand(&system, &mut shelf, files)?;
-    fs::create_dir_all(folder).map_err(|e| Failure::io("create a folder", folder, &e))?;
     for (name, bytes) in &expanded.files {
         write_if_changed(&folder.join(name), bytes)?;
     }
@@ -74,13 +73,7 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Outcome<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    let partial = path.with_extension("partial");
-    let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|e| {
-        // What could not be written whole is not left behind.
-        let _ = fs::remove_file(&partial);
-        Failure::io("write a guest's image", path, &e)
-    })
+    output::write(path, bytes)
 }
 
 /// The recipes of `images/guests`, behind images that are there already.

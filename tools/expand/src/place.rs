@@ -6,7 +6,6 @@ use guest::Span;
 use guest::machine::RAM_BASE;
 use guest::placement::{IMAGE_START, Parts as Sizes, Placement};
 use sdf::Files;
-use sdf::files::Overlay;
 use sdf::lower::{Hole, free_hole};
 use sdf::model::{Guest, Map, MemoryRegion, Perms, RecordEntry, RecordTarget};
 use sdf::span::Spanned;
@@ -145,17 +144,14 @@ fn hole(
     align: u64,
     files: &dyn Files,
 ) -> Result<u64, String> {
+    // The regions that were added say their size, so their files need not be known here.
     let system = &expanded.system;
-    let known = Overlay {
-        files: expanded.files.clone(),
-        base: files,
-    };
     let hole = Hole {
         from: IMAGES_FROM,
         size,
         align,
     };
-    free_hole(system, &system.pds[index], hole, &known)
+    free_hole(system, &system.pds[index], hole, files)
         .ok_or_else(|| format!("the monitor has no {size:#x} free bytes of address space"))
 }
 
