@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Scheduler: priorities, ready and release queues, time accounting (sel4-abi §9.1, §9.2, §9.6).
+//!
+//! Answers AV-46, BH-09, BH-22.
 
 use crate::ids::{ScId, TcbId};
 use crate::kernel::Kernel;

@@ -29,30 +29,41 @@ pub struct ConsoleMachine {
     backend: Console,
     kernel: FakeKernel,
     screen: Stream,
+    ram: Region<Rw>,
     regions: [Region<Rw>; 2],
     link: FakeLink,
     output: Vec<u8>,
 }
 
 impl ConsoleMachine {
-    /// A machine whose backend is up.
+    /// A machine of this thread's guest whose backend is up.
+    ///
+    /// # Panics
+    /// If the parts do not fit together.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_ram(memory::ram())
+    }
+
+    /// A machine whose guest has `ram`, and whose backend is up.
     ///
     /// # Panics
     /// If the parts do not fit together.
     #[must_use]
     #[expect(clippy::expect_used, reason = "test support")]
-    pub fn new() -> Self {
+    pub fn with_ram(ram: Region<Rw>) -> Self {
         let [orders, answers] = [fake::region(0x1000), fake::region(0x1000)];
         let link = FakeLink::new(RING);
-        let backend = create([orders, answers], &link).expect("the record is complete");
+        let backend = create(ram, [orders, answers], &link).expect("the record is complete");
         let record = vio::Transport::new(orders, answers.read_only()).expect("a page is enough");
-        let ram = Span::new(RAM_BASE, memory::SIZE as u64).expect("memory has bytes");
+        let span = Span::new(RAM_BASE, ram.len() as u64).expect("memory has bytes");
         let screen = link.second(ChannelId::new(1).expect("below 62"));
         let mut machine = Self {
-            transport: Transport::new(record, virtio::device::CONSOLE, &[ram]),
+            transport: Transport::new(record, virtio::device::CONSOLE, &[span]),
             backend,
             kernel: FakeKernel::new(),
             screen,
+            ram,
             regions: [orders, answers],
             link,
             output: Vec::new(),
@@ -68,9 +79,16 @@ impl ConsoleMachine {
     /// If it does not.
     #[expect(clippy::expect_used, reason = "test support")]
     pub fn restart_backend(&mut self) {
-        self.backend = create(self.regions, &self.link).expect("the record is complete");
+        self.backend = create(self.ram, self.regions, &self.link).expect("the record is complete");
         self.backend.init(&mut self.kernel);
         self.serve();
+    }
+
+    /// What the backend's peers write: its VMM, then the multiplexer.
+    #[must_use]
+    pub const fn peers(&self) -> [Region<Rw>; 2] {
+        let [orders, _] = self.regions;
+        [orders, self.link.memory.second]
     }
 
     /// What the guest has printed so far.
@@ -128,12 +146,16 @@ impl Default for ConsoleMachine {
     }
 }
 
-fn create(regions: [Region<Rw>; 2], link: &FakeLink) -> Result<Console, SetupError> {
+fn create(
+    ram: Region<Rw>,
+    regions: [Region<Rw>; 2],
+    link: &FakeLink,
+) -> Result<Console, SetupError> {
     let [orders, answers] = regions;
     let [vmm, mux] = CHANNELS;
     let mut world = World::new();
     world
-        .region_rw("ram", memory::ram())
+        .region_rw("ram", ram)
         .region_ro("orders", orders)
         .region_rw("answers", answers)
         .region_rw("console.out", link.memory.first)

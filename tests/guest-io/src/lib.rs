@@ -7,6 +7,10 @@
 #![deny(unsafe_code)]
 
 pub mod console;
+pub mod disk;
+pub mod entropy_device;
 pub mod hostile;
 pub mod memory;
+pub mod net;
 pub mod registers;
+pub mod sockets;

@@ -24,13 +24,21 @@ pub trait Machine {
 #[derive(Debug)]
 pub struct Registers<M> {
     machine: Rc<RefCell<M>>,
+    /// Features that the driver gets to see.
+    features: u64,
 }
 
 impl<M: Machine> Registers<M> {
     /// The registers of `machine`'s device.
     #[must_use]
     pub const fn new(machine: Rc<RefCell<M>>) -> Self {
-        Self { machine }
+        Self::with_features(machine, !0)
+    }
+
+    /// The same, with only those of the device's features that are in `features`.
+    #[must_use]
+    pub const fn with_features(machine: Rc<RefCell<M>>, features: u64) -> Self {
+        Self { machine, features }
     }
 
     fn load(&self, offset: u64, width: Width) -> u64 {
@@ -71,7 +79,8 @@ impl<M: Machine> Transport for Registers<M> {
         self.write(Register::DeviceFeaturesSel, 0);
         let low = self.read(Register::DeviceFeatures);
         self.write(Register::DeviceFeaturesSel, 1);
-        u64::from(low) | u64::from(self.read(Register::DeviceFeatures)) << 32
+        let high = self.read(Register::DeviceFeatures);
+        (u64::from(low) | u64::from(high) << 32) & self.features
     }
 
     fn write_driver_features(&mut self, driver_features: u64) {

@@ -21,6 +21,7 @@ fn start() -> (Rc<RefCell<ConsoleMachine>>, Driver) {
     (machine, driver)
 }
 
+// Shows AV-43.
 #[test]
 fn the_driver_finds_a_console_and_its_size() {
     let machine = Rc::new(RefCell::new(ConsoleMachine::new()));
@@ -38,6 +39,7 @@ fn the_driver_finds_a_console_and_its_size() {
     );
 }
 
+// Shows AV-43.
 #[test]
 fn what_the_driver_sends_is_shown() {
     let (machine, mut driver) = start();

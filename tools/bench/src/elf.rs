@@ -20,8 +20,24 @@ struct Segment<'a> {
     data: &'a [u8],
 }
 
+/// What seL4 does for its callers, by the function that does it: what entries were for. A kernel that
+/// has no such function is not asked.
+const WORK: [(&str, &str); 11] = [
+    ("fault-data", "c_handle_data_fault"),
+    ("fault-trap", "c_handle_vcpu_fault"),
+    ("fault-timer", "VPPIEvent"),
+    ("fault-maintenance", "VGICMaintenance"),
+    ("registers-read", "decodeReadRegisters"),
+    ("registers-write", "decodeWriteRegisters"),
+    ("vcpu-read", "decodeVCPUReadReg"),
+    ("vcpu-inject", "decodeVCPUInjectIRQ"),
+    ("vcpu-ack", "decodeVCPUAckVPPI"),
+    ("irq-ack", "decodeIRQHandlerInvocation"),
+    ("signal", "sendSignal"),
+];
+
 /// A kernel's place in physical memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Kernel {
     /// First address.
     pub(crate) start: u64,
@@ -29,6 +45,8 @@ pub(crate) struct Kernel {
     pub(crate) end: u64,
     /// The exception vectors.
     pub(crate) vectors: u64,
+    /// Functions that say what entries were for, by a short name.
+    pub(crate) work: Vec<(&'static str, u64)>,
 }
 
 impl Kernel {
@@ -45,21 +63,29 @@ impl Kernel {
             return Err("it loads nothing".into());
         };
         let file = object::File::parse(bytes).map_err(|e| e.to_string())?;
-        let vectors = VECTORS
-            .iter()
-            .find_map(|name| file.symbol_by_name(name))
-            .ok_or("it has no symbol for its exception vectors")?
-            .address();
-        let holder = segments
-            .iter()
-            .find(|segment| (segment.vaddr..segment.vaddr + segment.size).contains(&vectors));
-        let holder = holder.ok_or("its exception vectors are not loaded")?;
+        let place = |name: &str| {
+            let address = file.symbol_by_name(name)?.address();
+            physical(&segments, address)
+        };
+        let vectors = VECTORS.iter().find_map(|name| place(name));
+        let work = WORK.iter().copied();
         Ok(Self {
             start,
             end,
-            vectors: vectors - holder.vaddr + holder.paddr,
+            vectors: vectors.ok_or("it has no symbol for its exception vectors, or no segment")?,
+            work: work
+                .filter_map(|(name, symbol)| Some((name, place(symbol)?)))
+                .collect(),
         })
     }
+}
+
+/// Where a virtual address is loaded.
+fn physical(segments: &[Segment<'_>], address: u64) -> Option<u64> {
+    let holds =
+        |segment: &&Segment<'_>| (segment.vaddr..segment.vaddr + segment.size).contains(&address);
+    let holder = segments.iter().find(holds)?;
+    Some(address - holder.vaddr + holder.paddr)
 }
 
 /// The code pages of an executable, one behind the other, as a loader makes them: what a segment

@@ -6,9 +6,11 @@
 //! instructions per operation with ratios and with the published figures of others.
 #![forbid(unsafe_code)]
 
+mod baseline;
 mod console;
 mod counts;
 mod elf;
+mod medium;
 mod native;
 mod peers;
 mod prepare;
@@ -18,7 +20,9 @@ mod suite;
 mod target;
 pub mod text;
 
+pub use baseline::{Baseline, Regression};
 pub use console::Line;
+pub use medium::{DISK_MOST, disk_without};
 pub use peers::{Figure, Peer};
 pub use prepare::{NEEDS, Options, Prepared, SEED, prepare};
 pub use report::Report;

@@ -80,7 +80,7 @@ fn machine() -> Vec<String> {
 /// The device tree that QEMU makes for this machine.
 fn dump(ui: &Ui, folder: &Path) -> Outcome<Vec<u8>> {
     let path = folder.join("qemu.dtb");
-    let file = path.display().to_string().replace(',', ",,");
+    let file = host::qemu::option_value(&path);
     let mut words = machine();
     words[1] += &format!(",dumpdtb={file}");
     let ran = Job::new(QEMU_PROGRAM)

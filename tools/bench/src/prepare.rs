@@ -88,7 +88,7 @@ pub fn prepare(ui: &Ui, options: &Options) -> Outcome<Prepared> {
     Ok(Prepared {
         kernel: guest.kernel,
         initrd,
-        command_line: "console=ttyAMA0 quiet gbcon=/dev/hvc0 gbscript=/prelude.sh vmmio=0x0a000000"
+        command_line: "console=ttyAMA0 quiet gbcon=/dev/hvc0 gbscript=/prelude.sh vmmio=0x0a001000"
             .into(),
         plugin: build_plugin(ui, &options.root)?,
     })

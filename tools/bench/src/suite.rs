@@ -59,6 +59,7 @@ pub const OPERATIONS: &[Operation] = &[
     op("fork", "fork and exit", 20, 100),
     op("cyclic", "1 ms sleep", 22, 2_000),
     op("idle-second", "idle, per second", 24, 5),
+    op("sleep-1", "sleep 1, with its process", 92, 1),
     op("blk-4k-seq-read", "disk 4 KiB sequential read", 30, 1_000),
     op("blk-4k-rand-read", "disk 4 KiB random read", 32, 1_000),
     op("blk-4k-seq-write", "disk 4 KiB sequential write", 34, 1_000),

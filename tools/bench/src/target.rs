@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use host::Outcome;
-use host::qemu::Machine;
+use host::qemu::{Machine, Start, option_value};
+use host::{Failure, Outcome};
 
 use crate::elf;
 
@@ -99,6 +99,32 @@ pub struct Target {
     pub probes: Vec<Probe>,
 }
 
+/// QEMU's arguments for an image on `machine`.
+fn image_arguments(machine: &Machine) -> Vec<String> {
+    let board = format!("{},dtb-randomness=off", machine.machine);
+    let words = ["-M", &board, "-cpu", &machine.cpu, "-m", &machine.memory];
+    let mut words: Vec<String> = words.map(str::to_owned).to_vec();
+    words.extend(machine.start.arguments());
+    words.extend(["-nic", "none"].map(str::to_owned));
+    words.extend(machine.extra.iter().cloned());
+    words
+}
+
+/// A kernel's entry points, and what it does for its callers.
+fn kernel_probes(kernel: &elf::Kernel) -> Vec<Probe> {
+    let probe = |name: &str, address, is_entry| Probe {
+        name: name.into(),
+        address,
+        is_entry,
+    };
+    let entries = ENTRIES
+        .iter()
+        .map(|(name, offset)| probe(name, kernel.vectors + offset, true));
+    let work = kernel.work.iter();
+    let work = work.map(|(name, address)| probe(name, *address, false));
+    entries.chain(work).collect()
+}
+
 impl Target {
     /// The character device that carries the guest's console.
     pub const CONSOLE: &str = "benchmark";
@@ -118,27 +144,14 @@ impl Target {
         programs: Vec<Program>,
     ) -> Outcome<Self> {
         let kernel = elf::Kernel::read(kernel)?;
-        // QEMU separates option values by commas; a doubled comma stands for itself.
-        let file = machine.image.display().to_string().replace(',', ",,");
-        let address = machine.load_address;
-        let loader = format!("loader,file={file},addr={address:#x},cpu-num=0");
-        let board = format!("{},dtb-randomness=off", machine.machine);
-        let words = ["-M", &board, "-cpu", &machine.cpu, "-m", &machine.memory];
-        let words = words
-            .into_iter()
-            .chain(["-device", &loader, "-nic", "none"]);
-        let mut arguments: Vec<String> = words.map(str::to_owned).collect();
-        arguments.extend(machine.extra.iter().cloned());
-        let probes = ENTRIES.map(|(name, offset)| Probe {
-            name: name.into(),
-            address: kernel.vectors + offset,
-            is_entry: true,
-        });
+        let Start::Image { file, address } = &machine.start else {
+            return Err(Failure::input("only images have a kernel of their own"));
+        };
         Ok(Self {
             name: name.into(),
-            description: format!("Bulkhead image {}", machine.image.display()),
-            arguments,
-            boot: (address, address + LOADER),
+            description: format!("Bulkhead image {}", file.display()),
+            arguments: image_arguments(machine),
+            boot: (*address, address + LOADER),
             console_is_uart: true,
             ranges: vec![Range {
                 name: "kernel".into(),
@@ -148,13 +161,13 @@ impl Target {
             }],
             programs,
             rest: Owner::Guest,
-            probes: probes.to_vec(),
+            probes: kernel_probes(&kernel),
         })
     }
 
     /// The complete arguments: output files go to `folder`, the run ends at mark `stop`.
     pub(crate) fn command(&self, plugin: &Path, folder: &Path, stop: u32) -> Vec<String> {
-        let console = quote(&folder.join(CONSOLE_FILE));
+        let console = option_value(&folder.join(CONSOLE_FILE));
         let console = format!("file,id={},path={console}", Self::CONSOLE);
         let serial = format!("chardev:{}", Self::CONSOLE);
         let mut words: Vec<String> = REPEATABLE.map(str::to_owned).to_vec();
@@ -172,16 +185,16 @@ impl Target {
 
     fn plugin_options(&self, plugin: &Path, folder: &Path, stop: u32) -> String {
         let (first, last) = self.boot;
-        let out = quote(&folder.join(COUNTS_FILE));
+        let out = option_value(&folder.join(COUNTS_FILE));
         let mut text = format!(
             "{},out={out},boot={first:#x}-{last:#x},stop={stop}",
-            quote(plugin)
+            option_value(plugin)
         );
         for range in &self.ranges {
             text += &format!(",range={}:{:#x}-{:#x}", range.name, range.start, range.end);
         }
         for program in &self.programs {
-            let file = quote(&pages_file(folder, program));
+            let file = option_value(&pages_file(folder, program));
             text += &format!(",pages={}:{file}", program.name);
         }
         for probe in &self.probes {
@@ -202,10 +215,6 @@ impl Target {
 
 fn pages_file(folder: &Path, program: &Program) -> PathBuf {
     folder.join(format!("{}.pages", program.name))
-}
-
-fn quote(path: &Path) -> String {
-    path.display().to_string().replace(',', ",,")
 }
 
 /// The guest's console, in the target's output folder.

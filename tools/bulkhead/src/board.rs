@@ -22,6 +22,16 @@ pub(crate) fn load(root: &Path, name: &str) -> Outcome<Board> {
         .map_err(|e| Failure::input(format!("{} is not a board file: {e}", path.display())))
 }
 
+/// The device tree of the board called `name`, if there is one.
+pub(crate) fn tree(root: &Path, name: &str) -> Outcome<Option<Vec<u8>>> {
+    let path = root.join("images/boards").join(format!("{name}.dtb"));
+    match fs::read(&path) {
+        Ok(tree) => Ok(Some(tree)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::io("read", &path, &error)),
+    }
+}
+
 /// The names of all boards, sorted.
 pub(crate) fn names(root: &Path) -> Outcome<Vec<String>> {
     let folder = root.join("images/boards");

@@ -1,11 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The command line, as `--help` shows it.
 
+mod disk;
+mod form;
+mod new;
+mod pictures;
+mod review;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use host::Ui;
 use host::ui::Colour;
+
+pub(crate) use disk::{DiskArgs, DiskCommand, DiskCreateArgs, DiskShowArgs};
+pub(crate) use form::{Format, Wish};
+pub(crate) use new::{NewArgs, NewTemplate};
+use pictures::{DIFF_EXAMPLES, GRAPH_EXAMPLES, MAP_EXAMPLES};
+pub(crate) use pictures::{DiffArgs, GraphArgs, MapArgs, Picture};
+use review::REVIEW_EXAMPLES;
+pub(crate) use review::ReviewArgs;
 
 /// Check, build, run and test a system of protection domains on seL4 Microkit.
 ///
@@ -37,7 +51,7 @@ Exit codes: 0 done; 1 the input is wrong or a test failed; 2 usage or environmen
 pub(crate) struct Global {
     /// Form of results on standard output.
     #[arg(long, global = true, value_enum, default_value = "human")]
-    pub(crate) format: Format,
+    pub(crate) format: Wish,
     /// When to use colour; NO_COLOR is respected.
     #[arg(long, global = true, value_enum, default_value = "auto")]
     pub(crate) color: Color,
@@ -62,15 +76,6 @@ impl Global {
         };
         Ui::new(colour, i8::from(self.verbose) - i8::from(self.quiet))
     }
-}
-
-/// Form of results.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Text.
-    Human,
-    /// One JSON document.
-    Json,
 }
 
 /// When to use colour.
@@ -99,17 +104,40 @@ pub(crate) enum Command {
     /// Count what guest programs cost, on QEMU's own machine and on Bulkhead.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
+    /// Begin a system of your own: a folder with a layout that checks and runs.
+    New(NewArgs),
     /// Check a system description and report all errors at once.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Print the plain Microkit system description that a file stands for.
     #[command(after_help = SDF_EXAMPLES)]
     Sdf(SdfArgs),
+    /// Draw a system: its parts, its information flows, or its schedule.
+    #[command(after_help = GRAPH_EXAMPLES)]
+    Graph(GraphArgs),
+    /// Show memory: physical, and as every domain and guest sees it.
+    #[command(after_help = MAP_EXAMPLES)]
+    Map(MapArgs),
+    /// Say what a change of a system changes: authority, flows, memory, time, devices.
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
     /// Explain a rule: why it exists and what to do.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// List the boards, and whether an SDK is here for them.
     Boards,
+    /// Make or show disk images for the guests of a system.
+    #[command(after_help = DISK_EXAMPLES)]
+    Disk(DiskArgs),
+    /// Judge a built image by itself: authority, information flow, memory, time, contents.
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(AuditArgs),
+    /// Make the package that an assessor reads, or check one.
+    #[command(after_help = REVIEW_EXAMPLES)]
+    Review(ReviewArgs),
+    /// Join requirements with the code that answers them and the tests that show it.
+    #[command(after_help = TRACE_EXAMPLES)]
+    Trace,
     /// Check the house rules: layers, unsafe code, documentation, sizes.
     #[command(after_help = TIDY_EXAMPLES)]
     Tidy(TidyArgs),
@@ -129,9 +157,13 @@ Examples:
   cargo bulkhead run
   cargo bulkhead run --kernel dev my.system --search-path my/build
   cargo bulkhead run --dry-run
+  cargo bulkhead run --fresh              begin with empty disks
   echo hello | cargo bulkhead run --timeout 20
 
-Every key goes to the board, Ctrl-C and Ctrl-A included; Ctrl-] leaves.";
+Every key goes to the board, Ctrl-C and Ctrl-A included; Ctrl-] leaves.
+
+The guests' disks are partitions of target/bulkhead/disks/<system>.img. It is made when it is not there
+and kept from run to run.";
 
 const TEST_EXAMPLES: &str = "\
 Examples:
@@ -152,7 +184,8 @@ target/bulkhead/bench.";
 const CHECK_EXAMPLES: &str = "\
 Examples:
   cargo bulkhead check
-  cargo bulkhead check my.system --search-path my/build --format json";
+  cargo bulkhead check my.system --search-path my/build --format json
+  cargo bulkhead check --format sarif > findings.sarif";
 
 const SDF_EXAMPLES: &str = "\
 Examples:
@@ -162,6 +195,31 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   cargo bulkhead explain              list all rules
   cargo bulkhead explain map-overlap  explain one";
+
+const DISK_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead disk create                       for system.xml, in target/bulkhead/disks
+  cargo bulkhead disk create my.system -o my.img --size 1G --sector-size 4096
+  cargo bulkhead disk show my.img
+
+An image has a GPT and, for each partition that the system names, an empty ext4 file system.";
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead audit
+  cargo bulkhead audit --no-build --kernel sel4 --config release --policy flows.json
+  cargo bulkhead audit my.system -o target/product --format json
+
+Reads the image, its capability distribution and its programs, never the system description. Residual
+findings are those that the platform or the layout accepts; only failed checks fail the command.";
+
+const TRACE_EXAMPLES: &str = "\
+Examples:
+  cargo bulkhead trace
+  cargo bulkhead trace --format json > trace.json
+
+Requirements are in tests/requirements. A tag that names none, or an offered requirement that no test
+names and that accepted.toml does not list, fails the command.";
 
 const TIDY_EXAMPLES: &str = "\
 Examples:
@@ -240,6 +298,12 @@ pub(crate) struct RunArgs {
     /// Print the QEMU command instead of running it.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// The guests' disk image [default: target/bulkhead/disks/<system>.img].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) disk: Option<PathBuf>,
+    /// Begin with a new disk image; what is on the old one is lost.
+    #[arg(long)]
+    pub(crate) fresh: bool,
     /// Give the keyboard to this guest (or other client of the console) as soon as it is up.
     #[arg(long, value_name = "NAME")]
     pub(crate) guest: Option<String>,
@@ -274,6 +338,9 @@ pub(crate) struct BenchArgs {
     /// Folder of the guest programs [default: BULKHEAD_GUEST_BENCH, then ../shared/guest-bench].
     #[arg(long, value_name = "DIR")]
     pub(crate) programs: Option<PathBuf>,
+    /// Fail where an operation costs more than in this JSON document of an earlier run.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
 }
 
 /// Arguments of `check`.
@@ -297,6 +364,20 @@ pub(crate) struct SdfArgs {
 pub(crate) struct ExplainArgs {
     /// The rule, as diagnostics name it; all are listed without one.
     pub(crate) rule: Option<String>,
+}
+
+/// Arguments of `audit`.
+#[derive(Args, Clone)]
+pub(crate) struct AuditArgs {
+    /// What to build and audit.
+    #[command(flatten)]
+    pub(crate) build: BuildArgs,
+    /// Audit what is in the output folder as it is.
+    #[arg(long)]
+    pub(crate) no_build: bool,
+    /// Flows that must not and that may be (JSON: groups, separators, deny, allow).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
 }
 
 /// Arguments of `tidy`.
@@ -328,6 +409,12 @@ mod tests {
             CHECK_EXAMPLES,
             SDF_EXAMPLES,
             EXPLAIN_EXAMPLES,
+            DISK_EXAMPLES,
+            GRAPH_EXAMPLES,
+            MAP_EXAMPLES,
+            DIFF_EXAMPLES,
+            REVIEW_EXAMPLES,
+            TRACE_EXAMPLES,
             TIDY_EXAMPLES,
         ];
         let mut count = 0;

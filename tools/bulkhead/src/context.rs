@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use host::sdk::{Places, Sdk};
 use host::{Failure, Outcome, Ui, root};
 
-use crate::cli::{Format, Global};
+use crate::cli::{Format, Global, Wish};
 
 /// What every command knows.
 pub(crate) struct Context {
@@ -16,6 +16,8 @@ pub(crate) struct Context {
     pub(crate) ui: Ui,
     /// Form of results.
     pub(crate) format: Format,
+    /// Whether findings on a description are wanted as SARIF.
+    pub(crate) sarif: bool,
     /// Whether missing tools may be installed.
     pub(crate) may_install: bool,
     places: Places,
@@ -29,7 +31,11 @@ impl Context {
         Ok(Self {
             root: root::find(&here)?,
             ui,
-            format: global.format,
+            format: match global.format {
+                Wish::Human => Format::Human,
+                Wish::Json | Wish::Sarif => Format::Json,
+            },
+            sarif: global.format == Wish::Sarif,
             may_install: !global.no_install,
             places: Places::of_process(),
         })

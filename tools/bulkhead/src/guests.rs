@@ -6,9 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use expand::{Images, Recipes};
+use host::provision::{self, Need};
 use host::{Outcome, output};
 use pack::PackError;
-use sdf::{Files, System};
+use sdf::model::Guest;
+use sdf::rules::guest::IMAGE;
+use sdf::{Diagnostic, Files, System};
 
 use crate::context::Context;
 
@@ -42,16 +45,22 @@ pub(crate) fn expand(
         .pds
         .iter()
         .filter_map(|pd| pd.record.as_ref()?.guest.as_ref());
-    if guests.count() == 0 {
+    let mut guests = guests.peekable();
+    if guests.peek().is_none() {
         return Ok(Expanded {
             system,
             folder: None,
         });
     }
+    // Recipes build programs of this tree, for Linux guests or bare metal.
+    if guests.any(|guest| !given.contains_key(guest.image.value.as_str())) {
+        provision::ensure(&context.ui, &[Need::RustTarget], context.may_install)?;
+    }
     let mut shelf = Shelf {
         context,
         cache: cache(context),
         given,
+        made: HashMap::new(),
     };
     let expanded = expand::expand(&system, &mut shelf, files)?;
     for (name, bytes) in &expanded.files {
@@ -76,34 +85,50 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Outcome<()> {
     output::write(path, bytes)
 }
 
+/// What is wrong with the recipe that `guest` names, if there is none of that name.
+pub(crate) fn missing(context: &Context, guest: &Guest) -> Option<Diagnostic> {
+    let problem = recipe(context, &guest.image).err()?;
+    Some(Diagnostic::new(&IMAGE, guest.image.span, problem))
+}
+
+/// The folder of the recipe called `name`.
+fn recipe(context: &Context, name: &str) -> Result<PathBuf, String> {
+    let folder = context.root.join("images/guests").join(name);
+    if folder.join("guest.toml").is_file() {
+        return Ok(folder);
+    }
+    Err(format!(
+        "there is no recipe images/guests/{name}/guest.toml"
+    ))
+}
+
 /// The recipes of `images/guests`, behind images that are there already.
 struct Shelf<'a> {
     context: &'a Context,
     cache: PathBuf,
     given: &'a Given,
+    /// Those that a guest has had already: each is looked at once.
+    made: Given,
 }
 
 impl Recipes for Shelf<'_> {
     fn images(&mut self, name: &str) -> Result<Images, String> {
-        if let Some(images) = self.given.get(name) {
+        if let Some(images) = self.given.get(name).or_else(|| self.made.get(name)) {
             return Ok(images.clone());
         }
-        let recipe = self.context.root.join("images/guests").join(name);
-        if !recipe.join("guest.toml").is_file() {
-            return Err(format!(
-                "there is no recipe images/guests/{name}/guest.toml"
-            ));
-        }
+        let recipe = recipe(self.context, name)?;
         let mut progress = |line: &str| self.context.ui.say(line);
         let guest = guests::prepare(&recipe, &self.cache, &mut progress)
             .map_err(|error| error.to_string())?;
         let read = |path: &Path| {
             fs::read(path).map_err(|error| format!("{}: {error}", self.context.show(path)))
         };
-        Ok(Images {
+        let images = Images {
             kernel: read(&guest.kernel)?,
             initrd: guest.initrd.as_deref().map(read).transpose()?,
             ..Images::default()
-        })
+        };
+        self.made.insert(name.to_owned(), images.clone());
+        Ok(images)
     }
 }

@@ -12,6 +12,7 @@ mod cargo;
 mod cli;
 mod command;
 mod context;
+mod devices;
 mod guests;
 mod kernel;
 mod suite;
@@ -20,12 +21,15 @@ mod system;
 use std::process::ExitCode;
 
 use clap::Parser;
-use host::Outcome;
+use host::{Failure, Outcome};
 
 use cli::{Cli, Command};
 use context::Context;
 
 fn main() -> ExitCode {
+    if let Some(code) = command::build::called_by_cargo() {
+        return code;
+    }
     host::interrupt::install();
     let cli = Cli::parse();
     let ui = cli.global.ui();
@@ -39,6 +43,10 @@ fn main() -> ExitCode {
 }
 
 fn run(context: &Context, command: &Command) -> Outcome<()> {
+    if context.sarif && !matches!(command, Command::Check(_)) {
+        let failure = Failure::environment("only `check` has results in the form `sarif`");
+        return Err(failure.help("choose --format human or --format json"));
+    }
     match command {
         Command::Build(args) => command::build::run(context, args),
         Command::Run(args) => command::run::run(context, args),
@@ -46,8 +54,16 @@ fn run(context: &Context, command: &Command) -> Outcome<()> {
         Command::Bench(args) => command::bench::run(context, args),
         Command::Check(args) => command::check::run(context, args),
         Command::Sdf(args) => command::sdf::run(context, args),
+        Command::Graph(args) => command::pictures::graph(context, args),
+        Command::Map(args) => command::pictures::map(context, args),
+        Command::Diff(args) => command::pictures::diff(context, args),
+        Command::New(args) => command::new::run(context, args),
         Command::Explain(args) => command::explain::run(context, args),
         Command::Boards => command::boards::run(context),
+        Command::Disk(args) => command::disk::run(context, args),
+        Command::Audit(args) => command::audit::run(context, args),
+        Command::Review(args) => command::review::run(context, args),
+        Command::Trace => command::trace::run(context),
         Command::Tidy(args) => command::tidy::run(context, args),
     }
 }

@@ -4,6 +4,8 @@
 mod boots;
 mod examples;
 mod host_steps;
+mod native;
+mod power_cut;
 mod report;
 mod robust;
 
@@ -93,7 +95,9 @@ impl Step {
 pub(crate) fn plan(context: &Context) -> Outcome<Vec<Step>> {
     let sdk = context.sdk()?;
     let mut steps = host_steps::steps(sdk.is_some());
+    steps.extend(native::steps(context)?);
     steps.extend(boots::steps(context, sdk.is_some())?);
+    steps.extend(power_cut::steps(sdk.is_some()));
     match &sdk {
         Some(sdk) => steps.extend(examples::steps(context, sdk)?),
         None => steps.push(Step::new(
@@ -144,6 +148,7 @@ fn needs(context: &Context) -> Outcome<Vec<Need>> {
         component("rustfmt", "formatting is part of the tests"),
         Need::Qemu,
     ];
+    needs.extend(disk::NEEDS);
     if context.sdk()?.is_some() {
         needs.push(examples::COMPILER);
         needs.push(super::command::build::LIBCLANG);

@@ -2,7 +2,7 @@
 //! The distribution as data, in the shape of Microkit's `--capdl-json`.
 
 mod cap;
-mod content;
+pub(crate) mod content;
 
 pub use cap::{Cap, Rights, Slot};
 pub use content::{ElfContent, Fill, FillEntry, Prefill};
@@ -248,7 +248,7 @@ impl Spec {
         }
     }
 
-    /// The distribution as Microkit's `--capdl-json` has it.
+    /// The distribution as Microkit's `--capdl-json` has it, but with digests for contents.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::json!({

@@ -4,6 +4,8 @@
 //!
 //! The machine is QEMU's `virt` ([`guest::machine`]) with what this guest has of it, so nothing is
 //! ever described that is not there. Same description, same bytes.
+//!
+//! Answers AV-06.
 #![forbid(unsafe_code)]
 
 mod nodes;

@@ -59,6 +59,7 @@ fn cells(bytes: &[u8]) -> Vec<u32> {
         .collect()
 }
 
+// Shows AV-06.
 #[test]
 fn the_guest_finds_its_machine() {
     let blob = build(&linux()).unwrap();
@@ -155,6 +156,7 @@ fn impossible_guests_are_refused() {
 }
 
 /// `dtc` accepts the blob and has nothing to warn about. Skipped, and said so, without dtc.
+// Shows AV-06.
 #[test]
 fn dtc_has_no_complaint() {
     for guest in [

@@ -7,14 +7,13 @@ use guest::machine::RAM_BASE;
 use guest::placement::{IMAGE_START, Parts as Sizes, Placement};
 use sdf::Files;
 use sdf::lower::{Hole, free_hole};
-use sdf::model::{Guest, Map, MemoryRegion, Perms, RecordEntry, RecordTarget};
+use sdf::model::{Guest, Map, MemoryRegion, PageSize, Perms, RecordEntry, RecordTarget};
 use sdf::span::Spanned;
 use sha2::{Digest, Sha256};
 
 /// Pristine images are mapped from here on, above every program.
 const IMAGES_FROM: u64 = 0x1000_0000;
 const PAGE: u64 = 0x1000;
-const LARGE_PAGE: u64 = 0x20_0000;
 
 /// What the tool makes for a guest whose parts have their places.
 pub(crate) struct Parts {
@@ -52,7 +51,6 @@ struct Pristine<'a> {
     role: &'static str,
     region: String,
     bytes: &'a [u8],
-    page: u64,
 }
 
 fn pristine<'a>(
@@ -67,13 +65,11 @@ fn pristine<'a>(
             role: role::IMAGE,
             region: shared("image"),
             bytes: &images.kernel,
-            page: LARGE_PAGE,
         },
         Pristine {
             role: role::DTB,
             region: format!("{vm}_dtb"),
             bytes: &parts.dtb,
-            page: PAGE,
         },
     ];
     if let Some(initrd) = &images.initrd {
@@ -81,7 +77,6 @@ fn pristine<'a>(
             role: role::INITRD,
             region: shared("initrd"),
             bytes: initrd,
-            page: LARGE_PAGE,
         });
     }
     all
@@ -101,7 +96,7 @@ pub(crate) fn add_regions(
         .as_ref()
         .map(|vm| vm.name.value.clone());
     for part in pristine(&vm.unwrap_or_default(), guest, images, parts) {
-        let size = len(part.bytes).next_multiple_of(part.page);
+        let size = len(part.bytes).next_multiple_of(PAGE);
         let path = format!("{}.bin", part.region);
         let name = |text: &str| Spanned::new(text.to_owned(), guest.span);
         if !expanded.files.contains_key(&path) {
@@ -109,17 +104,10 @@ pub(crate) fn add_regions(
                 return Err(format!("a region is called `{}` already", part.region));
             }
             expanded.files.insert(path.clone(), part.bytes.to_vec());
-            expanded.system.memory_regions.push(MemoryRegion {
-                span: guest.span,
-                name: name(&part.region),
-                size: Some(Spanned::new(size, guest.span)),
-                page_size: None,
-                phys_addr: None,
-                prefill_path: Some(name(&path)),
-                prefill_bootinfo: None,
-            });
+            let region = region(guest, &part.region, size, &path);
+            expanded.system.memory_regions.push(region);
         }
-        let vaddr = hole(expanded, index, size, part.page, files)?;
+        let vaddr = hole(expanded, index, size, files)?;
         let pd = &mut expanded.system.pds[index];
         pd.maps.push(read_only(&part.region, vaddr, guest));
         let target = RecordTarget::Region {
@@ -137,19 +125,29 @@ pub(crate) fn add_regions(
     Ok(())
 }
 
-fn hole(
-    expanded: &Expanded,
-    index: usize,
-    size: u64,
-    align: u64,
-    files: &dyn Files,
-) -> Result<u64, String> {
+/// The region of a part, whose contents are in the file at `path`.
+fn region(guest: &Guest, name: &str, size: u64, path: &str) -> MemoryRegion {
+    let at = |text: &str| Spanned::new(text.to_owned(), guest.span);
+    MemoryRegion {
+        span: guest.span,
+        name: at(name),
+        size: Some(Spanned::new(size, guest.span)),
+        // An initialiser maps such pages out of the image, where it would have to inflate larger ones:
+        // 22 instructions for each byte of a kernel.
+        page_size: Some(Spanned::new(PageSize::Small, guest.span)),
+        phys_addr: None,
+        prefill_path: Some(at(path)),
+        prefill_bootinfo: None,
+    }
+}
+
+fn hole(expanded: &Expanded, index: usize, size: u64, files: &dyn Files) -> Result<u64, String> {
     // The regions that were added say their size, so their files need not be known here.
     let system = &expanded.system;
     let hole = Hole {
         from: IMAGES_FROM,
         size,
-        align,
+        align: PAGE,
     };
     free_hole(system, &system.pds[index], hole, files)
         .ok_or_else(|| format!("the monitor has no {size:#x} free bytes of address space"))

@@ -3,6 +3,7 @@
 
 use super::*;
 use sdf::files::Overlay;
+use sdf::model::PageSize;
 
 const RAW_KERNEL: &[u8] = b"a raw image of some bytes";
 
@@ -79,7 +80,13 @@ fn guests_with_one_recipe_share_its_images_but_not_the_device_tree() {
         ]
     );
     let initrd = expanded.system.memory_region("linux_initrd").unwrap();
-    assert_eq!(initrd.size.unwrap().value, 0x20_0000, "whole large pages");
+    let page = initrd.page_size.map(|size| size.value);
+    assert_eq!(
+        page,
+        Some(PageSize::Small),
+        "taken out of the image as it is"
+    );
+    assert_eq!(initrd.size.unwrap().value % 0x1000, 0);
     for pd in &expanded.system.pds {
         assert_eq!(pd.maps.len(), 4);
         assert!(pd.maps[1..].iter().all(|map| map.perms.to_string() == "r"));
@@ -111,6 +118,7 @@ fn the_lowered_system_holds_every_role() {
     }
 }
 
+// Shows AV-06.
 #[test]
 fn the_device_tree_knows_vcpus_slots_and_the_command_line() {
     let guest = "<guest image=\"raw\" cmdline=\"console=ttyAMA0\"/>";

@@ -106,7 +106,7 @@ pub fn prepare(
 fn build_program(recipe: &Recipe, build: &Build, guest: Guest) -> Result<Guest, GuestError> {
     let out = guest.kernel.with_file_name("");
     create_dir(&out)?;
-    let image = program::build(&recipe.dir, build, &out.join("target"))?;
+    let image = program::image(&recipe.dir, build, &out.join("target"))?;
     write(&guest.kernel, &image)?;
     Ok(guest)
 }
@@ -135,16 +135,24 @@ fn make(
     if let (Some(fs), Some(initrd)) = (&recipe.initramfs, &guest.initrd) {
         progress(&format!("  {} {}", fs.busybox, apt.version(&fs.busybox)?));
         apt.unpack(&fs.busybox, &tree)?;
-        write(initrd, &pack(recipe, fs, &tree)?)?;
+        let mut files = collect(recipe, fs)?;
+        let built = guest.kernel.with_file_name("target");
+        for program in &fs.programs {
+            progress(&format!("  {}", program.binary));
+            let dir = recipe.dir.join(&program.from);
+            files.push(Placed {
+                to: program.to.clone(),
+                mode: 0o755,
+                data: program::executable(&dir, &program.build(), &built)?,
+            });
+        }
+        write(initrd, &pack(fs, files, &tree)?)?;
     }
     std::fs::remove_dir_all(&tree).map_err(|source| GuestError::Io { path: tree, source })
 }
 
-fn pack(recipe: &Recipe, fs: &Initramfs, tree: &Path) -> Result<Vec<u8>, GuestError> {
-    let index = Index::scan(tree).map_err(|source| GuestError::Io {
-        path: tree.into(),
-        source,
-    })?;
+/// The files that the recipe places.
+fn collect(recipe: &Recipe, fs: &Initramfs) -> Result<Vec<Placed>, GuestError> {
     let mut files = Vec::new();
     for file in &fs.files {
         let data = read(&recipe.dir.join(&file.from))?;
@@ -154,6 +162,14 @@ fn pack(recipe: &Recipe, fs: &Initramfs, tree: &Path) -> Result<Vec<u8>, GuestEr
             data,
         });
     }
+    Ok(files)
+}
+
+fn pack(fs: &Initramfs, files: Vec<Placed>, tree: &Path) -> Result<Vec<u8>, GuestError> {
+    let index = Index::scan(tree).map_err(|source| GuestError::Io {
+        path: tree.into(),
+        source,
+    })?;
     let content = Content {
         busybox: read(&tree.join("bin/busybox"))?,
         applets: &fs.applets,
@@ -170,6 +186,9 @@ fn fingerprint(recipe: &Recipe) -> Result<String, GuestError> {
     let mut paths = vec![recipe.dir.join("guest.toml")];
     let files = recipe.initramfs.iter().flat_map(|fs| &fs.files);
     paths.extend(files.map(|file| recipe.dir.join(&file.from)));
+    for program in recipe.initramfs.iter().flat_map(|fs| &fs.programs) {
+        sources(&recipe.dir.join(&program.from), &mut paths)?;
+    }
     for path in paths {
         let data = read(&path)?;
         hash.update(data.len().to_le_bytes());
@@ -180,6 +199,28 @@ fn fingerprint(recipe: &Recipe) -> Result<String, GuestError> {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect())
+}
+
+/// All files of a program's folder, without what cargo puts there.
+fn sources(dir: &Path, paths: &mut Vec<PathBuf>) -> Result<(), GuestError> {
+    let io = |source| GuestError::Io {
+        path: dir.into(),
+        source,
+    };
+    let entries = std::fs::read_dir(dir).map_err(io)?;
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(io)?;
+    found.sort();
+    for path in found {
+        if !path.is_dir() {
+            paths.push(path);
+        } else if !path.ends_with("target") {
+            sources(&path, paths)?;
+        }
+    }
+    Ok(())
 }
 
 /// The first file below `root` whose path matches `pattern`, whose last part may hold one `*`.
@@ -255,6 +296,7 @@ mod tests {
         assert_eq!(find(dir.path(), "none/x*"), None);
     }
 
+    // Shows BH-14.
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_partial_one() {
         let dir = tempfile::tempdir().unwrap();
@@ -274,6 +316,28 @@ mod tests {
         let recipe = Recipe::load(dir.path()).unwrap();
         let before = fingerprint(&recipe).unwrap();
         std::fs::write(dir.path().join("init"), b"2").unwrap();
+        assert_ne!(before, fingerprint(&recipe).unwrap());
+    }
+
+    #[test]
+    fn the_fingerprint_follows_a_programs_sources_but_not_what_cargo_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let recipe_dir = dir.path().join("linux");
+        let recipe_text = "description='d'\n[kernel]\npackage='p'\nfile='f'\n[initramfs]\n\
+                           busybox='b'\napplets=[]\n\
+                           programs=[{from='../tool', binary='t', target='x', to='/bin/t'}]\n";
+        let source = dir.path().join("tool/src");
+        let made = dir.path().join("tool/target");
+        for folder in [&recipe_dir, &source, &made] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        std::fs::write(recipe_dir.join("guest.toml"), recipe_text).unwrap();
+        std::fs::write(source.join("main.rs"), b"1").unwrap();
+        let recipe = Recipe::load(&recipe_dir).unwrap();
+        let before = fingerprint(&recipe).unwrap();
+        std::fs::write(made.join("t"), b"elf").unwrap();
+        assert_eq!(before, fingerprint(&recipe).unwrap());
+        std::fs::write(source.join("main.rs"), b"2").unwrap();
         assert_ne!(before, fingerprint(&recipe).unwrap());
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Bare-metal programs of this tree: built with cargo, flattened into a raw image.
+//! Programs of this tree, built with cargo: bare-metal ones, flattened into a raw image, and those
+//! that go into a guest's initramfs.
 
 use crate::recipe::Build;
 use object::read::elf::{FileHeader, ProgramHeader};
@@ -51,7 +52,29 @@ pub enum ProgramError {
 ///
 /// # Errors
 /// [`ProgramError`] with cargo's output, or what is wrong with the executable.
-pub fn build(dir: &Path, recipe: &Build, target_dir: &Path) -> Result<Vec<u8>, ProgramError> {
+pub fn image(dir: &Path, recipe: &Build, target_dir: &Path) -> Result<Vec<u8>, ProgramError> {
+    let (path, elf) = build(dir, recipe, target_dir)?;
+    flatten(&elf).map_err(|reason| ProgramError::Unusable { path, reason })
+}
+
+/// Builds the program in `dir` below `target_dir`: a static executable for Linux.
+///
+/// # Errors
+/// [`ProgramError`] with cargo's output, or what is wrong with the executable.
+pub fn executable(dir: &Path, recipe: &Build, target_dir: &Path) -> Result<Vec<u8>, ProgramError> {
+    let (path, elf) = build(dir, recipe, target_dir)?;
+    match check_static(&elf) {
+        Ok(()) => Ok(elf),
+        Err(reason) => Err(ProgramError::Unusable { path, reason }),
+    }
+}
+
+/// Where the built program is, and its bytes.
+fn build(
+    dir: &Path,
+    recipe: &Build,
+    target_dir: &Path,
+) -> Result<(PathBuf, Vec<u8>), ProgramError> {
     // Cargo runs in another folder, where a relative path would mean another place.
     let target_dir = std::path::absolute(target_dir).map_err(|source| ProgramError::Read {
         path: target_dir.to_path_buf(),
@@ -77,11 +100,25 @@ pub fn build(dir: &Path, recipe: &Build, target_dir: &Path) -> Result<Vec<u8>, P
     }
     let folder = target_dir.join(&recipe.target).join("release");
     let path = folder.join(&recipe.binary);
-    let elf = std::fs::read(&path).map_err(|source| ProgramError::Read {
-        path: path.clone(),
-        source,
-    })?;
-    flatten(&elf).map_err(|reason| ProgramError::Unusable { path, reason })
+    match std::fs::read(&path) {
+        Ok(elf) => Ok((path, elf)),
+        Err(source) => Err(ProgramError::Read { path, source }),
+    }
+}
+
+/// A guest has no dynamic linker.
+fn check_static(file: &[u8]) -> Result<(), String> {
+    let text = |error: object::Error| error.to_string();
+    let header = elf::FileHeader64::<Endianness>::parse(file).map_err(text)?;
+    let endian = header.endian().map_err(text)?;
+    let segments = header.program_headers(endian, file).map_err(text)?;
+    if segments
+        .iter()
+        .any(|segment| segment.p_type(endian) == elf::PT_INTERP)
+    {
+        return Err("it is not static: it wants a dynamic linker".into());
+    }
+    Ok(())
 }
 
 /// The bytes that the executable's segments load, by physical address, gaps filled with zeros.
@@ -168,6 +205,16 @@ mod tests {
     fn segments_are_placed_and_gaps_are_zero() {
         let file = executable(0x4008_0000, &[(0x4008_0004, b"data"), (0x4008_0000, b"co")]);
         assert_eq!(flatten(&file).unwrap(), b"co\0\0data");
+    }
+
+    #[test]
+    fn a_program_that_wants_a_dynamic_linker_is_refused() {
+        let mut file = executable(0x1000, &[(0x1000, b"code")]);
+        assert_eq!(check_static(&file), Ok(()));
+        // The type of the first segment, behind the file header of 64 bytes.
+        file[64..68].copy_from_slice(&elf::PT_INTERP.0.to_le_bytes());
+        assert!(check_static(&file).unwrap_err().contains("not static"));
+        assert!(check_static(b"no ELF").is_err());
     }
 
     #[test]

@@ -70,6 +70,34 @@ pub struct Initramfs {
     /// Files of the recipe's folder and where they go.
     #[serde(default)]
     pub files: Vec<File>,
+    /// Programs of this tree and where they go.
+    #[serde(default)]
+    pub programs: Vec<Program>,
+}
+
+/// A program for Linux that is built with cargo and added to the initramfs, mode 0755.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// Its cargo workspace, relative to the recipe's folder.
+    pub from: PathBuf,
+    /// The name of the binary.
+    pub binary: String,
+    /// The Rust target. The result must be static: there are no libraries beside it.
+    pub target: String,
+    /// Absolute path in the guest.
+    pub to: String,
+}
+
+impl Program {
+    /// How it is built.
+    #[must_use]
+    pub fn build(&self) -> Build {
+        Build {
+            binary: self.binary.clone(),
+            target: self.target.clone(),
+        }
+    }
 }
 
 /// One file that the recipe adds to its initramfs.
@@ -165,6 +193,10 @@ mod tests {
                 continue;
             }
             let recipe = Recipe::load(&dir).unwrap();
+            for program in recipe.initramfs.iter().flat_map(|fs| &fs.programs) {
+                let manifest = dir.join(&program.from).join("Cargo.toml");
+                assert!(manifest.is_file(), "{}", manifest.display());
+            }
             for file in recipe.initramfs.iter().flat_map(|fs| &fs.files) {
                 assert!(
                     dir.join(&file.from).is_file(),

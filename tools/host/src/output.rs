@@ -3,6 +3,8 @@
 //!
 //! Everything is written to a temporary file beside its destination, flushed to the disk and then
 //! renamed, so that a full disk, a kill or a power cut leaves the previous file or none.
+//!
+//! Answers BH-14.
 
 use std::fs;
 use std::io::{self, Write};
@@ -167,6 +169,7 @@ mod tests {
         assert_eq!(names(path.parent().unwrap()), ["image.img"]);
     }
 
+    // Shows BH-14.
     #[test]
     fn failed_write_leaves_the_old_file_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
@@ -191,6 +194,7 @@ mod tests {
     }
 
     /// `/dev/full` answers every write with ENOSPC, as a full disk does.
+    // Shows BH-14.
     #[test]
     fn a_full_disk_is_reported_as_such() {
         let folder = tempfile::tempdir().unwrap();
@@ -200,6 +204,7 @@ mod tests {
         assert_eq!(names(folder.path()), Vec::<String>::new());
     }
 
+    // Shows BH-14.
     #[test]
     fn a_stage_appears_as_a_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();

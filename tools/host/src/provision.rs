@@ -16,6 +16,10 @@ pub const QEMU_PROGRAM: &str = "qemu-system-aarch64";
 pub const BARE_METAL_TARGET: &str = "aarch64-unknown-none";
 /// The target of the development kernel, which must not touch a thread's FP registers.
 pub const KERNEL_TARGET: &str = "aarch64-unknown-none-softfloat";
+/// The target of our programs inside Linux guests, static and linked without a cross compiler.
+pub const LINUX_TARGET: &str = "aarch64-unknown-linux-musl";
+/// All of them.
+const TARGETS: [&str; 3] = [BARE_METAL_TARGET, KERNEL_TARGET, LINUX_TARGET];
 
 /// Something that a command cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,8 @@ pub enum Need {
         /// What it is needed for.
         why: &'static str,
     },
-    /// The Rust standard libraries for boards: of programs and of the development kernel.
+    /// The Rust standard libraries for boards, of programs and of the development kernel, and for
+    /// Linux guests.
     RustTarget,
     /// A component of the Rust toolchain.
     RustComponent {
@@ -72,8 +77,9 @@ impl Need {
             }
             Self::RustTarget => {
                 format!(
-                    "the Rust targets {BARE_METAL_TARGET} and {KERNEL_TARGET} (protection domains and the \
-                     development kernel are built for them)"
+                    "the Rust targets {BARE_METAL_TARGET}, {KERNEL_TARGET} and {LINUX_TARGET} \
+                     (protection domains, the development kernel and programs of guests are built \
+                     for them)"
                 )
             }
             Self::RustComponent { name, why } => format!("the Rust component {name} ({why})"),
@@ -93,7 +99,7 @@ impl Need {
     /// The arguments for `rustup`, if that is what installs it.
     fn rustup(&self) -> Option<Vec<&'static str>> {
         match self {
-            Self::RustTarget => Some(vec!["target", "add", BARE_METAL_TARGET, KERNEL_TARGET]),
+            Self::RustTarget => Some(["target", "add"].into_iter().chain(TARGETS).collect()),
             Self::RustComponent { name, .. } => Some(vec!["component", "add", name]),
             _ => None,
         }
@@ -120,7 +126,7 @@ fn has_rust_target() -> bool {
     };
     let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let libraries = Path::new(&sysroot).join("lib/rustlib");
-    [BARE_METAL_TARGET, KERNEL_TARGET]
+    TARGETS
         .iter()
         .all(|target| libraries.join(target).join("lib").is_dir())
 }

@@ -2,7 +2,7 @@
 //! One QEMU: its command line, its console as a byte stream, its end.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -15,7 +15,59 @@ use crate::provision::QEMU_PROGRAM;
 /// How much of what QEMU says on standard error is kept, in bytes.
 const STDERR_KEPT: usize = 16 * 1024;
 
-/// The machine to emulate and the image to start on it.
+/// `path` as the value of one of QEMU's options, which commas separate: a doubled one stands for itself.
+pub fn option_value(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
+
+/// What a machine starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// An image that is entered at its first byte.
+    Image {
+        /// The file.
+        file: PathBuf,
+        /// Physical address where it is loaded.
+        address: u64,
+    },
+    /// A Linux kernel, which QEMU itself loads and gives a device tree.
+    Linux {
+        /// The kernel's file.
+        kernel: PathBuf,
+        /// The file of its initial file system.
+        initrd: PathBuf,
+        /// Its command line.
+        command_line: String,
+    },
+}
+
+impl Start {
+    /// QEMU's arguments for it.
+    pub fn arguments(&self) -> Vec<String> {
+        match self {
+            Self::Image { file, address } => {
+                let file = option_value(file);
+                let loader = format!("loader,file={file},addr={address:#x},cpu-num=0");
+                vec!["-device".to_owned(), loader]
+            }
+            Self::Linux {
+                kernel,
+                initrd,
+                command_line,
+            } => {
+                let path = |path: &Path| path.display().to_string();
+                let words = [
+                    ["-kernel", &path(kernel)],
+                    ["-initrd", &path(initrd)],
+                    ["-append", command_line],
+                ];
+                words.concat().into_iter().map(str::to_owned).collect()
+            }
+        }
+    }
+}
+
+/// The machine to emulate and what to start on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
     /// Value of `-M`.
@@ -24,10 +76,8 @@ pub struct Machine {
     pub cpu: String,
     /// Value of `-m`.
     pub memory: String,
-    /// The image file.
-    pub image: PathBuf,
-    /// Physical address where the image is loaded and entered.
-    pub load_address: u64,
+    /// What it starts with.
+    pub start: Start,
     /// Further arguments of the user or of a test.
     pub extra: Vec<String>,
 }
@@ -35,9 +85,6 @@ pub struct Machine {
 impl Machine {
     /// All arguments for [`QEMU_PROGRAM`].
     pub fn arguments(&self) -> Vec<String> {
-        // QEMU separates option values by commas; a doubled comma stands for itself.
-        let file = self.image.display().to_string().replace(',', ",,");
-        let loader = format!("loader,file={file},addr={:#x},cpu-num=0", self.load_address);
         let mut arguments: Vec<String> = [
             ["-M", &self.machine],
             ["-cpu", &self.cpu],
@@ -46,12 +93,12 @@ impl Machine {
             ["-monitor", "none"],
             ["-chardev", "stdio,id=console,signal=off"],
             ["-serial", "chardev:console"],
-            ["-device", &loader],
         ]
         .concat()
         .into_iter()
         .map(str::to_owned)
         .collect();
+        arguments.extend(self.start.arguments());
         arguments.extend(["-nic", "none", "-no-reboot"].map(str::to_owned));
         arguments.extend(self.extra.iter().cloned());
         arguments
@@ -220,8 +267,10 @@ mod tests {
             machine: "virt,virtualization=on".to_owned(),
             cpu: "cortex-a53".to_owned(),
             memory: "2G".to_owned(),
-            image: PathBuf::from("a,b/my image.img"),
-            load_address: 0x6000_0000,
+            start: Start::Image {
+                file: PathBuf::from("a,b/my image.img"),
+                address: 0x6000_0000,
+            },
             extra: vec!["-S".to_owned()],
         }
     }
@@ -233,6 +282,21 @@ mod tests {
         let loader = "'loader,file=a,,b/my image.img,addr=0x60000000,cpu-num=0'";
         assert!(line.contains(loader), "{line}");
         assert!(line.ends_with("-no-reboot -S"), "{line}");
+    }
+
+    #[test]
+    fn a_kernel_is_started_as_qemu_starts_one() {
+        let machine = Machine {
+            start: Start::Linux {
+                kernel: "k".into(),
+                initrd: "i".into(),
+                command_line: "console=ttyAMA0 quiet".to_owned(),
+            },
+            ..machine()
+        };
+        let line = machine.command_line();
+        let linux = "-kernel k -initrd i -append 'console=ttyAMA0 quiet'";
+        assert!(line.contains(linux) && !line.contains("loader"), "{line}");
     }
 
     #[test]

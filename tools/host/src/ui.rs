@@ -61,6 +61,7 @@ impl Style {
 #[derive(Debug, Clone, Copy)]
 pub struct Ui {
     colour: bool,
+    result_colour: bool,
     terminal: bool,
     verbosity: i8,
 }
@@ -73,6 +74,7 @@ impl Ui {
             || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
         Self {
             colour: colour.decide(terminal, no_color),
+            result_colour: colour.decide(io::stdout().is_terminal(), no_color),
             terminal,
             verbosity,
         }
@@ -82,6 +84,7 @@ impl Ui {
     pub fn silent() -> Self {
         Self {
             colour: false,
+            result_colour: false,
             terminal: false,
             verbosity: -1,
         }
@@ -97,13 +100,14 @@ impl Ui {
         self.verbosity > 0
     }
 
-    /// `text` in `style`, if colours are on.
+    /// `text` in `style`, if standard error shows colours.
     pub fn paint(&self, style: Style, text: &str) -> String {
-        if self.colour {
-            format!("\x1b[{}m{text}\x1b[0m", style.sgr())
-        } else {
-            text.to_owned()
-        }
+        painted(self.colour, style, text)
+    }
+
+    /// `text` in `style`, if standard output, where results go, shows colours.
+    pub fn paint_result(&self, style: Style, text: &str) -> String {
+        painted(self.result_colour, style, text)
     }
 
     /// A line about what happens.
@@ -152,6 +156,14 @@ impl Ui {
     /// Clears the status line.
     pub fn clear_status(&self) {
         self.status("");
+    }
+}
+
+fn painted(colour: bool, style: Style, text: &str) -> String {
+    if colour {
+        format!("\x1b[{}m{text}\x1b[0m", style.sgr())
+    } else {
+        text.to_owned()
     }
 }
 

@@ -7,7 +7,11 @@ use std::fmt::Write as _;
 /// The name of the counter for all that is in no range and no known program.
 const OTHER: &str = "other";
 
-/// The counters in their order: one per range, one per program, `other`, one per probe.
+/// Before the name of a program, the name of the counter of its system calls.
+const CALLS: &str = "calls-";
+
+/// The counters in their order: one per range, one per program, `other`, one per probe, and for each
+/// program one of its system calls.
 #[derive(Debug)]
 pub(crate) struct Layout {
     ranges: Vec<Range>,
@@ -26,7 +30,17 @@ impl Layout {
 
     /// How many counters there are.
     pub(crate) fn len(&self) -> usize {
+        self.first_calls() + self.programs.len()
+    }
+
+    fn first_calls(&self) -> usize {
         self.other() + 1 + self.probes.len()
+    }
+
+    /// The counter of the system calls of the program whose counter is `owner`.
+    pub(crate) fn calls_of(&self, owner: usize) -> Option<usize> {
+        let program = owner.checked_sub(self.ranges.len())?;
+        (program < self.programs.len()).then(|| self.first_calls() + program)
     }
 
     /// The counter of all that belongs to no other one.
@@ -61,7 +75,13 @@ impl Layout {
         let programs = self.programs.iter().map(|program| program.name.as_str());
         let counts = names.chain(programs).chain([OTHER]).enumerate();
         let probes = self.probes.iter().enumerate();
-        let probes = probes.map(|(at, probe)| (self.other() + 1 + at, probe.name.as_str()));
+        let probes = probes.map(|(at, probe)| (self.other() + 1 + at, probe.name.clone()));
+        let calls = self.programs.iter().enumerate();
+        let calls = calls.map(|(at, program)| {
+            let name = format!("{CALLS}{}", program.name);
+            (self.first_calls() + at, name)
+        });
+        let probes = probes.chain(calls);
         let mut line = String::from("{\"mark\":");
         // Writing to a string cannot fail.
         let _ = match mark {
@@ -77,9 +97,9 @@ impl Layout {
     }
 }
 
-fn object<'a>(
+fn object(
     line: &mut String,
-    members: impl Iterator<Item = (usize, &'a str)>,
+    members: impl Iterator<Item = (usize, impl std::fmt::Display)>,
     value: &impl Fn(usize) -> u64,
 ) {
     line.push('{');
@@ -123,13 +143,14 @@ mod tests {
         assert_eq!(layout.probes_at(Some(0x18)).collect::<Vec<_>>(), [4]);
         assert_eq!(layout.probes_at(Some(0x19)).count(), 0);
         assert_eq!(layout.probes_at(None).count(), 0);
-        assert_eq!(layout.len(), 5);
+        assert_eq!((layout.calls_of(2), layout.len()), (Some(5), 6));
+        assert_eq!([0, 3, 4].map(|owner| layout.calls_of(owner)), [None; 3]);
     }
 
     #[test]
     fn a_line_is_json() {
         let line = layout().line(Some(7), |index| index as u64 * 10);
-        let expected = r#"{"mark":7,"counts":{"a":0,"b":10,"c":20,"other":30},"probes":{"p":40}}"#;
+        let expected = r#"{"mark":7,"counts":{"a":0,"b":10,"c":20,"other":30},"probes":{"p":40,"calls-c":50}}"#;
         assert_eq!(line, format!("{expected}\n"));
         assert!(layout().line(None, |_| 0).starts_with("{\"mark\":null,"));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Instructions that mean "note the counters here".
+//! Instructions that mean something to us: "note the counters here", and system calls.
 
 /// `movz xzr, #imm16`: writes nothing.
 const MOVZ_XZR: u32 = 0xd280_001f;
@@ -11,6 +11,15 @@ const MOVZ_MARKS: std::ops::RangeInclusive<u32> = 0xa000..=0xa0ff;
 const HINT: u32 = 0xd503_201f;
 const HINT_MASK: u32 = 0xffff_f01f;
 const FIRST_HINT: u32 = 0x40;
+
+/// `svc #imm16`, with any immediate.
+const SVC: u32 = 0xd400_0001;
+const SVC_MASK: u32 = 0xffe0_001f;
+
+/// Whether the A64 instruction `opcode` is a system call.
+pub(crate) const fn is_system_call(opcode: u32) -> bool {
+    opcode & SVC_MASK == SVC
+}
 
 /// The mark that the A64 instruction `opcode` is, if it is one.
 pub(crate) fn decode(opcode: u32) -> Option<u32> {
@@ -33,6 +42,14 @@ mod tests {
         assert_eq!(decode(0xd294_1fff), Some(255)); // movz xzr, #0xa0ff
         assert_eq!(decode(0xd503_281f), Some(0)); // hint #0x40
         assert_eq!(decode(0xd503_2fff), Some(63)); // hint #0x7f
+    }
+
+    #[test]
+    fn only_svc_is_a_system_call() {
+        assert!(is_system_call(0xd400_0001)); // svc #0
+        assert!(is_system_call(0xd41f_ffe1)); // svc #0xffff
+        assert!(!is_system_call(0xd400_0002)); // hvc #0
+        assert!(!is_system_call(0xd400_0003)); // smc #0
     }
 
     #[test]

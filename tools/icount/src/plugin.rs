@@ -109,7 +109,8 @@ impl State {
                 ffi::qemu_plugin_insn_haddr(instruction),
             )
         };
-        if let Some(mark) = mark::decode(u32::from_le_bytes(bytes)) {
+        let word = u32::from_le_bytes(bytes);
+        if let Some(mark) = mark::decode(word) {
             let data = std::ptr::without_provenance_mut(mark as usize);
             // SAFETY: The callback takes `data` as a number and never as a pointer.
             unsafe {
@@ -121,7 +122,11 @@ impl State {
         let range = self.layout.range_of(physical);
         let range = range.or_else(|| self.program(host, seen));
         let range = range.unwrap_or(self.layout.other());
-        for index in std::iter::once(range).chain(self.layout.probes_at(physical)) {
+        let call = mark::is_system_call(word)
+            .then(|| self.layout.calls_of(range))
+            .flatten();
+        let counters = std::iter::once(range).chain(call);
+        for index in counters.chain(self.layout.probes_at(physical)) {
             let counter = self.counter(index);
             // SAFETY: The counter lies within the scoreboard, which lives as long as QEMU.
             unsafe {

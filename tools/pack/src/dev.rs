@@ -84,18 +84,15 @@ pub fn write(
 ) -> Result<Vec<PathBuf>, PackError> {
     let image = build(target, prepared)?;
     let plain = sdf::write(&prepared.system);
-    let listable = prepared.is_listable();
-    let distribution = listable.then(|| format!("{:#}\n", image.spec.to_json()));
-    let listed = distribution
-        .as_ref()
-        .map(|text| (names::CAPDL, text.as_bytes()));
+    let distribution = format!("{:#}\n", image.spec.to_json());
     let mut files = Vec::new();
-    let others = [
+    let contents = [
+        (names::CAPDL, distribution.as_bytes()),
         (names::PLAIN, plain.as_bytes()),
         (names::REPORT, image.report.as_bytes()),
         (names::IMAGE, image.bytes.as_slice()),
     ];
-    for (name, bytes) in listed.into_iter().chain(others) {
+    for (name, bytes) in contents {
         let path = stage.join(name);
         fs::write(&path, bytes)
             .map_err(|e| Failure::io("write", &path, &e).note("nothing was written"))?;

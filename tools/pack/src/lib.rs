@@ -3,6 +3,8 @@
 //!
 //! [`Prepared`] is what both kernels need: the system in plain SDF, its programs, its records.
 //! [`sel4`] hands that to the SDK's `microkit` tool; [`dev`] writes the development kernel's image.
+//!
+//! Answers BH-15.
 #![forbid(unsafe_code)]
 
 pub mod dev;

@@ -5,8 +5,9 @@ use capdl::{Elf, ElfSet};
 use host::Failure;
 use sdf::{Files, System};
 
-/// A distribution as JSON holds every prefill as a list of numbers, some 15 bytes for one. Above this
-/// many bytes of prefills, writing it would take minutes and gigabytes.
+/// The SDK's tool lists every prefill as a column of numbers, some 25 bytes for one. Above this many
+/// bytes of prefills it is asked for a listing without contents, and the contents are read from the
+/// image.
 const LARGEST_LISTED: u64 = 8 << 20;
 
 use crate::{Overlay, PackError};
@@ -49,9 +50,9 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// Whether the distribution is small enough to be written as JSON.
+    /// Whether prefills are small enough for the SDK's tool to list them.
     #[must_use]
-    pub fn is_listable(&self) -> bool {
+    pub(crate) fn is_listable(&self) -> bool {
         let regions = self.system.regions(&self.files).into_iter().flatten();
         let prefilled = regions.filter(|region| region.prefill.is_some());
         prefilled.map(|region| region.size).sum::<u64>() <= LARGEST_LISTED

@@ -47,32 +47,60 @@ pub fn build(
         folder: stage,
         names: Vec::new(),
     };
-    staging.fill(prepared)?;
-    let ran = Job::new(target.sdk.tool())
-        .args([PLAIN, "--board", target.board, "--config", target.config])
-        .args(["-o", IMAGE, "-r", REPORT])
-        .args(
-            prepared
-                .is_listable()
-                .then_some(["--capdl-json", CAPDL])
-                .into_iter()
-                .flatten(),
-        )
-        .args(["--search-path", "."])
-        .env("MICROKIT_SDK", &target.sdk.root)
-        .in_folder(stage)
-        .limit(LIMIT)
-        .run(ui, "microkit")?;
-    judge(&ran, stage)?;
-    if prepared.is_listable() {
-        compare::with_microkit(target, stage)?;
-        staging.names.push(CAPDL.into());
+    let system = staging.fill(prepared)?;
+    let tool = Tool { ui, target, stage };
+    let listable = prepared.is_listable();
+    tool.run(PLAIN, [IMAGE, REPORT], listable.then_some(CAPDL))?;
+    if !listable {
+        tool.list(system)?;
     }
+    compare::with_microkit(target, stage)?;
+    staging.names.push(CAPDL.into());
     if target.config != "debug" {
         set_traps(&stage.join(IMAGE))?;
     }
     staging.names.extend([REPORT, IMAGE].map(PathBuf::from));
     Ok(staging.names)
+}
+
+/// The SDK's tool in the folder that it reads and writes.
+struct Tool<'a> {
+    ui: &'a Ui,
+    target: &'a Target<'a>,
+    stage: &'a Path,
+}
+
+impl Tool<'_> {
+    fn run(&self, system: &str, out: [&str; 2], listing: Option<&str>) -> Outcome<()> {
+        let Target { sdk, board, config } = self.target;
+        let ran = Job::new(sdk.tool())
+            .args([system, "--board", board, "--config", config])
+            .args(["-o", out[0], "-r", out[1]])
+            .args(listing.into_iter().flat_map(|file| ["--capdl-json", file]))
+            .args(["--search-path", "."])
+            .env("MICROKIT_SDK", &sdk.root)
+            .in_folder(self.stage)
+            .limit(LIMIT)
+            .run(self.ui, "microkit")?;
+        judge(&ran, &self.stage.join(out[0]))
+    }
+
+    /// Lets the tool list the distribution of `system` without the contents of its regions, since it
+    /// would list them byte by byte.
+    fn list(&self, mut system: System) -> Outcome<()> {
+        for region in &mut system.memory_regions {
+            region.prefill_path = None;
+        }
+        let [plain, image, report] = ["listing.system", "listing.img", "listing.txt"];
+        let path = self.stage.join(plain);
+        fs::write(&path, sdf::write(&system)).map_err(|e| Failure::io("write", &path, &e))?;
+        self.run(plain, [image, report], Some(CAPDL))?;
+        for name in [plain, image, report] {
+            let path = self.stage.join(name);
+            fs::remove_file(&path).map_err(|e| Failure::io("remove", &path, &e))?;
+        }
+        Ok(())
+    }
 }
 
 /// Adds to the image what kernels other than the debug one leave undone.
@@ -94,7 +122,8 @@ struct Staging<'a> {
 }
 
 impl Staging<'_> {
-    fn fill(&mut self, prepared: &Prepared<'_>) -> Outcome<()> {
+    /// Writes everything; the system as it was written.
+    fn fill(&mut self, prepared: &Prepared<'_>) -> Outcome<System> {
         let mut system = prepared.system.clone();
         for region in &mut system.memory_regions {
             self.put_prefill(region, &prepared.files)?;
@@ -103,7 +132,8 @@ impl Staging<'_> {
             let settings = take_settings(pd, &prepared.system, &prepared.files);
             self.put_program(pd, &prepared.system.pds[index], &settings, prepared)?;
         }
-        self.put(PLAIN.to_owned(), sdf::write(&system).as_bytes())
+        self.put(PLAIN.to_owned(), sdf::write(&system).as_bytes())?;
+        Ok(system)
     }
 
     fn put(&mut self, name: String, bytes: &[u8]) -> Outcome<()> {
@@ -140,12 +170,9 @@ impl Staging<'_> {
         let lookup = symbols.clone().unwrap_or_else(|| program.clone());
         for Setting { symbol, value } in settings {
             patch_file::set(&mut program, &lookup, symbol, *value).map_err(|error| {
-                let (line, column) = prepared.system.source.position(symbol.span.start);
-                let file = &prepared.system.source.name;
+                let place = prepared.system.source.place(symbol.span.start);
                 let name = &symbol.value;
-                Failure::input(format!(
-                    "{file}:{line}:{column}: cannot set {name}: {error}"
-                ))
+                Failure::input(format!("{place}: cannot set {name}: {error}"))
             })?;
         }
         staged.image.path.value = names::program(&given.name);
@@ -187,8 +214,8 @@ fn read(files: &dyn Files, path: &str) -> Outcome<Vec<u8>> {
         .map_err(|error| Failure::environment(format!("{path} is gone: {error:?}")))
 }
 
-fn judge(ran: &Ran, stage: &Path) -> Outcome<()> {
-    if ran.succeeded() && stage.join(IMAGE).is_file() {
+fn judge(ran: &Ran, image: &Path) -> Outcome<()> {
+    if ran.succeeded() && image.is_file() {
         return Ok(());
     }
     let how = match (ran.timed_out, ran.status.code()) {

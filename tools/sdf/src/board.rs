@@ -2,6 +2,7 @@
 //! What the rules need to know of a board; the values come from `images/boards/<name>.toml`.
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// A board.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -27,6 +28,21 @@ pub struct Board {
     pub device_ram: Vec<Range>,
     /// Physical pages that the kernel keeps to itself.
     pub reserved: Vec<Reserved>,
+    /// RAM that the kernel's image takes in every configuration; what else the loader and the initialiser
+    /// take depends on the image, and is for the SDK's tool and the audit to say.
+    #[serde(default)]
+    pub boot: Vec<Reserved>,
+    /// Devices by the names that layouts give them: paths in the board's device tree,
+    /// `images/boards/<name>.dtb`.
+    #[serde(default)]
+    pub devices: BTreeMap<String, String>,
+    /// Devices that something keeps from reaching all memory, by name, and what that is.
+    #[serde(default)]
+    pub confined: BTreeMap<String, String>,
+    /// Registers that several may map, such as the virtual CPU interface of a GIC, which the hardware
+    /// keeps apart.
+    #[serde(default)]
+    pub shared: Vec<Reserved>,
     /// How QEMU runs this board, if it can.
     #[serde(default)]
     pub qemu: Option<Qemu>,
@@ -78,7 +94,7 @@ impl Range {
     }
 }
 
-/// A range with the reason it cannot be mapped.
+/// A named range.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reserved {
@@ -115,4 +131,25 @@ pub struct Qemu {
     pub sel4_entry: u64,
     /// Address the development kernel's image is loaded and entered at.
     pub dev_entry: u64,
+    /// Further options of every run.
+    #[serde(default)]
+    pub options: Vec<String>,
+    /// Devices that are plugged in where a system maps their registers.
+    #[serde(default)]
+    pub device: Vec<QemuDevice>,
+}
+
+/// A device that QEMU can plug in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QemuDevice {
+    /// Name of the device, as layouts spell it.
+    pub name: String,
+    /// Page of its registers.
+    pub base: u64,
+    /// Options that plug it in; `{sector}` stands for the bytes of a disk's logical block.
+    pub options: Vec<String>,
+    /// Id of the drive that it needs, if it is a disk.
+    #[serde(default)]
+    pub drive: Option<String>,
 }

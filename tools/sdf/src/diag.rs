@@ -3,13 +3,21 @@
 //!
 //! JSON, one object per run: `version` (1), `file`, and `diagnostics`, each with `rule`, `severity`
 //! (`error` or `warning`), `message`, `why`, `help`, `primary` and `secondary`; a label is `line`,
-//! `column`, `end_line`, `end_column` (from 1, in characters), `start`, `end` (bytes) and `label`.
+//! `column`, `end_line`, `end_column` (from 1, in characters), `start`, `end` (bytes) and `label`, with
+//! the `file` it is in: the description itself or a fragment that it includes. Bytes count from the
+//! start of that file.
+//!
+//! Answers BH-11.
 
 use crate::rules::{Rule, Severity};
-use crate::span::{Source, Span};
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use crate::span::{Part, Source, Span};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 use std::fmt::Write as _;
+
+/// So many findings are shown with their source lines; nobody reads more, and each costs time in
+/// proportion to the file.
+const SHOWN_WHOLE: usize = 100;
 
 /// A place in the source and what to say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +143,8 @@ impl Diagnostics {
         });
     }
 
-    /// All findings in the manner of rustc, each with its source lines; ANSI colours if `color`.
+    /// All findings in the manner of rustc, each with its source lines; ANSI colours if `color`. Of very
+    /// many, those after the first hundred are a line each.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         let renderer = if color {
@@ -144,9 +153,15 @@ impl Diagnostics {
             Renderer::plain()
         };
         let mut out = String::new();
-        for item in &self.items {
+        let (whole, rest) = self.items.split_at(self.items.len().min(SHOWN_WHOLE));
+        for item in whole {
             out.push_str(&self.render_one(item, &renderer));
             out.push_str("\n\n");
+        }
+        if !rest.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "and {} more, in short:", rest.len());
+            rest.iter().for_each(|item| self.brief_one(item, &mut out));
         }
         out
     }
@@ -156,32 +171,46 @@ impl Diagnostics {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut snippet =
-            Snippet::source(self.source.text.as_ref()).path(self.source.name.as_ref());
-        let primary = AnnotationKind::Primary.span(self.clip(item.primary.span));
+        let part = self.source.part(item.primary.span.start);
+        let primary = AnnotationKind::Primary.span(self.clip(&part, item.primary.span));
         let label = Some(item.primary.text.as_str()).filter(|text| !text.is_empty());
-        snippet = snippet.annotation(primary.label(label));
+        let mut snippet = self.snippet(&part).annotation(primary.label(label));
+        let mut elsewhere = Vec::new();
         for other in &item.secondary {
-            let place = AnnotationKind::Context.span(self.clip(other.span));
-            snippet = snippet.annotation(place.label(other.text.as_str()));
+            let home = self.source.part(other.span.start);
+            let place = AnnotationKind::Context.span(self.clip(&home, other.span));
+            let annotation = place.label(other.text.as_str());
+            if home == part {
+                snippet = snippet.annotation(annotation);
+            } else {
+                elsewhere.push(self.snippet(&home).annotation(annotation));
+            }
         }
         let group = level
             .primary_title(item.message.as_str())
             .id(item.rule.id)
             .element(snippet)
+            .elements(elsewhere)
             .element(Level::NOTE.message(item.rule.why))
             .element(Level::HELP.message(item.remedy()));
         renderer.render(&[group])
     }
 
-    /// `span` inside the text and on character boundaries.
-    fn clip(&self, span: Span) -> std::ops::Range<usize> {
-        let text = &self.source.text;
-        let mut start = span.start.min(text.len());
+    /// The text of one file, to be annotated.
+    fn snippet(&self, part: &Part) -> Snippet<'_, Annotation<'_>> {
+        let text = &self.source.text[part.span.start..part.span.end];
+        Snippet::source(text).path(part.name.to_string())
+    }
+
+    /// `span` in its file: inside the text and on character boundaries.
+    fn clip(&self, part: &Part, span: Span) -> std::ops::Range<usize> {
+        let text = &self.source.text[part.span.start..part.span.end];
+        let mut start = span.start.saturating_sub(part.span.start).min(text.len());
         while !text.is_char_boundary(start) {
             start -= 1;
         }
-        let mut end = span.end.clamp(start, text.len());
+        let end = span.end.saturating_sub(part.span.start);
+        let mut end = end.clamp(start, text.len());
         while !text.is_char_boundary(end) {
             end += 1;
         }
@@ -192,14 +221,17 @@ impl Diagnostics {
     #[must_use]
     pub fn brief(&self) -> String {
         let mut out = String::new();
-        for item in &self.items {
-            let (line, column) = self.source.position(item.primary.span.start);
-            let (name, severity) = (&self.source.name, item.rule.severity);
-            let (id, message) = (item.rule.id, &item.message);
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "{name}:{line}:{column}: {severity}[{id}]: {message}");
-        }
+        self.items
+            .iter()
+            .for_each(|item| self.brief_one(item, &mut out));
         out
+    }
+
+    fn brief_one(&self, item: &Diagnostic, out: &mut String) {
+        let place = self.source.place(item.primary.span.start);
+        let (severity, id, message) = (item.rule.severity, item.rule.id, &item.message);
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{place}: {severity}[{id}]: {message}");
     }
 
     /// The findings as one JSON value; see the module documentation.
@@ -234,8 +266,11 @@ impl Diagnostics {
     fn json_label<'a>(&self, label: &'a Label) -> JsonLabel<'a> {
         let (line, column) = self.source.position(label.span.start);
         let (end_line, end_column) = self.source.position(label.span.end);
+        let part = self.source.part(label.span.start);
         let Span { start, end } = label.span;
+        let (start, end) = (start - part.span.start, end - part.span.start);
         JsonLabel {
+            file: part.name.to_string(),
             line,
             column,
             end_line,
@@ -275,6 +310,7 @@ struct JsonDiagnostic<'a> {
 
 #[derive(Serialize)]
 struct JsonLabel<'a> {
+    file: String,
     line: usize,
     column: usize,
     end_line: usize,

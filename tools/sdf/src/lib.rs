@@ -16,9 +16,9 @@ pub mod parse;
 pub mod rules;
 pub mod span;
 mod write;
-mod xml;
+pub mod xml;
 
-pub use board::Board;
+pub use board::{Board, QemuDevice};
 pub use diag::{Diagnostic, Diagnostics};
 pub use files::{FileError, Files, NoFiles, Overlay, SearchPath};
 pub use lower::{Lowered, RecordImage, lower};

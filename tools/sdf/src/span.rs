@@ -53,35 +53,94 @@ impl<T> Deref for Spanned<T> {
     }
 }
 
-/// The text of a system file and the name it is reported under.
+/// The text of a system description and the names it is reported under. A description that includes
+/// fragments is one text: the files one after the other, so that a span needs no file of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Name shown in messages, usually the path as the user gave it.
+    /// Name of the first file as shown in messages, usually the path as the user gave it.
     pub name: Arc<str>,
-    /// The complete text.
+    /// The complete text of all files.
     pub text: Arc<str>,
+    /// The files, in the order of their texts; at least one.
+    parts: Arc<[Part]>,
+    /// Where each line of the complete text begins: a file with many findings asks often.
+    lines: Arc<[usize]>,
+}
+
+/// One file of a [`Source`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its name in messages.
+    pub name: Arc<str>,
+    /// Where its text stands in the source's.
+    pub span: Span,
 }
 
 impl Source {
     /// A source called `name` that holds `text`.
     #[must_use]
     pub fn new(name: &str, text: &str) -> Self {
+        Self::joined(&[(name, text)])
+    }
+
+    /// A source of several files, as (name, text). Between two files stands a line feed.
+    #[must_use]
+    pub fn joined(files: &[(&str, &str)]) -> Self {
+        let mut text = String::new();
+        let mut parts = Vec::new();
+        for (name, content) in files {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            let start = text.len();
+            text.push_str(content);
+            parts.push(Part {
+                name: (*name).into(),
+                span: Span::new(start, text.len()),
+            });
+        }
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         Self {
-            name: name.into(),
+            name: files.first().map_or("", |(name, _)| name).into(),
+            lines: std::iter::once(0).chain(breaks).collect(),
             text: text.into(),
+            parts: parts.into(),
         }
     }
 
-    /// Line and column (both from 1, column in characters) of byte `offset`.
+    /// The file that byte `offset` stands in; the last one for an offset beyond the text.
+    #[must_use]
+    pub fn part(&self, offset: usize) -> Part {
+        let found = self.parts.iter().find(|part| offset <= part.span.end);
+        found
+            .or(self.parts.last())
+            .cloned()
+            .unwrap_or_else(|| Part {
+                name: Arc::clone(&self.name),
+                span: Span::new(0, self.text.len()),
+            })
+    }
+
+    /// Line and column (both from 1, column in characters) of byte `offset` in its file.
     #[must_use]
     pub fn position(&self, offset: usize) -> (usize, usize) {
+        let part = self.part(offset);
         let mut end = offset.min(self.text.len());
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &self.text[..end];
-        let line = before.matches('\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        (line, before[start..].chars().count() + 1)
+        // A file begins a line, since a line feed stands between two.
+        let line = |offset| self.lines.partition_point(|start| *start <= offset);
+        let first = line(part.span.start.min(end));
+        let start = self.lines[line(end) - 1];
+        let column = self.text[start..end].chars().count() + 1;
+        (line(end) - first + 1, column)
+    }
+
+    /// `file:line:column` of byte `offset`.
+    #[must_use]
+    pub fn place(&self, offset: usize) -> String {
+        let (line, column) = self.position(offset);
+        format!("{}:{line}:{column}", self.part(offset).name)
     }
 }

@@ -259,6 +259,7 @@ fn write_entry(out: &mut Writer, entry: &RecordEntry) {
     let role = Attrs::new().put("role", &entry.role.value);
     match &entry.target {
         RecordTarget::Region { mr } => out.empty("region", &role.put("mr", &mr.value)),
+        RecordTarget::Window { mr } => out.empty("window", &role.put("mr", &mr.value)),
         RecordTarget::Channel { pd, n } => {
             let attrs = role.put("pd", &pd.value);
             let attrs = match n {

@@ -5,56 +5,70 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::rules::xml::{ATTRIBUTE, BOOL, DECIMAL, ELEMENT, MISSING_ATTRIBUTE, NUMBER, TEXT};
 use crate::rules::{Rule, ids};
 use crate::span::{Span, Spanned};
+use std::ops::Range;
 
-/// An element of the document.
+/// An element of a document.
 #[derive(Clone, Copy)]
-pub(crate) struct Element<'a, 'i>(roxmltree::Node<'a, 'i>);
+pub struct Element<'a, 'i> {
+    node: roxmltree::Node<'a, 'i>,
+    /// Where the document's text begins in the source's.
+    base: usize,
+}
 
 impl<'a, 'i> Element<'a, 'i> {
-    /// The document's outermost element.
-    pub(crate) fn root(doc: &'a roxmltree::Document<'i>) -> Self {
-        Self(doc.root_element())
+    /// The outermost element of `doc`, whose text begins at byte `base` of the source.
+    #[must_use]
+    pub fn root(doc: &'a roxmltree::Document<'i>, base: usize) -> Self {
+        let node = doc.root_element();
+        Self { node, base }
+    }
+
+    /// The span of `range`, which counts from the start of the document.
+    fn at(self, range: &Range<usize>) -> Span {
+        Span::new(self.base + range.start, self.base + range.end)
     }
 
     /// Its name without namespace prefix.
-    pub(crate) fn name(self) -> &'a str {
-        self.0.tag_name().name()
+    #[must_use]
+    pub fn name(self) -> &'a str {
+        self.node.tag_name().name()
     }
 
     /// `<name`, the part of the start tag that identifies it.
-    pub(crate) fn span(self) -> Span {
-        let range = self.0.range();
-        let text = &self.0.document().input_text()[range.clone()];
+    #[must_use]
+    pub fn span(self) -> Span {
+        let range = self.node.range();
+        let text = &self.node.document().input_text()[range.clone()];
         let length = text
             .find(|c: char| c.is_ascii_whitespace() || c == '/' || c == '>')
             .unwrap_or(text.len());
-        Span::new(range.start, range.start + length)
+        self.at(&(range.start..range.start + length))
     }
 
     /// Child elements in order.
-    pub(crate) fn children(self) -> impl Iterator<Item = Element<'a, 'i>> {
-        self.0
+    pub fn children(self) -> impl Iterator<Item = Element<'a, 'i>> {
+        self.node
             .children()
             .filter(|node| node.is_element())
-            .map(Element)
+            .map(move |node| Element { node, ..self })
     }
 
     /// Reports every attribute that is not in `known`, and stray text among the children.
-    pub(crate) fn expect_attributes(self, known: &[&str], out: &mut Diagnostics) {
-        for attr in self.0.attributes() {
+    pub fn expect_attributes(self, known: &[&str], out: &mut Diagnostics) {
+        for attr in self.node.attributes() {
             let schema = attr.namespace() == Some("http://www.w3.org/2001/XMLSchema-instance");
             if known.contains(&attr.name()) || schema {
                 continue;
             }
             let message = format!("<{}> has no attribute `{}`", self.name(), attr.name());
-            let item = Diagnostic::new(&ATTRIBUTE, attr.range_qname().into(), message);
+            let item = Diagnostic::new(&ATTRIBUTE, self.at(&attr.range_qname()), message);
             out.push(item.help(known_list(known, attr.name())));
         }
         self.expect_no_text(out);
     }
 
     fn expect_no_text(self, out: &mut Diagnostics) {
-        for node in self.0.children().filter(|node| node.is_text()) {
+        for node in self.node.children().filter(|node| node.is_text()) {
             let text = node.text().unwrap_or_default();
             if text.trim().is_empty() {
                 continue;
@@ -63,36 +77,38 @@ impl<'a, 'i> Element<'a, 'i> {
             let raw = &node.document().input_text()[range.clone()];
             let lead = raw.len() - raw.trim_start().len();
             let start = range.start + lead;
-            let span = Span::new(start, start + raw.trim().len());
+            let span = self.at(&(start..start + raw.trim().len()));
             let message = format!("text inside <{}>", self.name());
             out.push(Diagnostic::new(&TEXT, span, message));
         }
     }
 
     /// Reports this element as one that `parent` cannot have.
-    pub(crate) fn unexpected(self, parent: &str, known: &[&str], out: &mut Diagnostics) {
+    pub fn unexpected(self, parent: &str, known: &[&str], out: &mut Diagnostics) {
         let message = format!("<{parent}> cannot contain <{}>", self.name());
         let item = Diagnostic::new(&ELEMENT, self.span(), message);
         out.push(item.help(known_list(known, self.name())));
     }
 
     /// The attribute `name`, if given.
-    pub(crate) fn get(self, name: &str) -> Option<Spanned<&'a str>> {
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Spanned<&'a str>> {
         let attr = self
-            .0
+            .node
             .attributes()
             .find(|a| a.name() == name && a.namespace().is_none())?;
-        Some(Spanned::new(attr.value(), attr.range_value().into()))
+        Some(Spanned::new(attr.value(), self.at(&attr.range_value())))
     }
 
     /// The attribute `name`, owned, if given.
-    pub(crate) fn text(self, name: &str) -> Option<Spanned<String>> {
+    #[must_use]
+    pub fn text(self, name: &str) -> Option<Spanned<String>> {
         self.get(name)
             .map(|a| Spanned::new(a.value.to_owned(), a.span))
     }
 
     /// The attribute `name`; its absence is reported.
-    pub(crate) fn required(self, name: &str, out: &mut Diagnostics) -> Option<Spanned<&'a str>> {
+    pub fn required(self, name: &str, out: &mut Diagnostics) -> Option<Spanned<&'a str>> {
         let found = self.get(name);
         if found.is_none() {
             let message = format!("<{}> needs the attribute `{name}`", self.name());
@@ -103,7 +119,7 @@ impl<'a, 'i> Element<'a, 'i> {
     }
 
     /// The attribute `name`, owned; its absence is reported and leaves an empty text.
-    pub(crate) fn required_text(self, name: &str, out: &mut Diagnostics) -> Spanned<String> {
+    pub fn required_text(self, name: &str, out: &mut Diagnostics) -> Spanned<String> {
         match self.required(name, out) {
             Some(a) => Spanned::new(a.value.to_owned(), a.span),
             None => Spanned::new(String::new(), self.span()),
@@ -111,34 +127,30 @@ impl<'a, 'i> Element<'a, 'i> {
     }
 
     /// The number in attribute `name` (decimal or `0x`, `_` allowed), if given.
-    pub(crate) fn number(self, name: &str, out: &mut Diagnostics) -> Option<Spanned<u64>> {
+    pub fn number(self, name: &str, out: &mut Diagnostics) -> Option<Spanned<u64>> {
         self.get(name).and_then(|attr| number(attr, name, out))
     }
 
     /// The number in attribute `name`, or `default` at the start tag.
-    pub(crate) fn number_or(self, name: &str, default: u64, out: &mut Diagnostics) -> Spanned<u64> {
+    pub fn number_or(self, name: &str, default: u64, out: &mut Diagnostics) -> Spanned<u64> {
         self.number(name, out)
             .unwrap_or(Spanned::new(default, self.span()))
     }
 
     /// The number in attribute `name`; its absence is reported.
-    pub(crate) fn required_number(self, name: &str, out: &mut Diagnostics) -> Option<Spanned<u64>> {
+    pub fn required_number(self, name: &str, out: &mut Diagnostics) -> Option<Spanned<u64>> {
         self.required(name, out)
             .and_then(|attr| number(attr, name, out))
     }
 
     /// The plain decimal number in attribute `name`; its absence is reported.
-    pub(crate) fn required_decimal(
-        self,
-        name: &str,
-        out: &mut Diagnostics,
-    ) -> Option<Spanned<i64>> {
+    pub fn required_decimal(self, name: &str, out: &mut Diagnostics) -> Option<Spanned<i64>> {
         self.required(name, out)
             .and_then(|attr| decimal(attr, name, out))
     }
 
     /// The channel, interrupt, child or vCPU id in attribute `name` (plain decimal if `decimal_only`).
-    pub(crate) fn required_id(
+    pub fn required_id(
         self,
         name: &str,
         decimal_only: bool,
@@ -161,7 +173,7 @@ impl<'a, 'i> Element<'a, 'i> {
     }
 
     /// The boolean in attribute `name`, or `default` at the start tag.
-    pub(crate) fn bool_or(self, name: &str, default: bool, out: &mut Diagnostics) -> Spanned<bool> {
+    pub fn bool_or(self, name: &str, default: bool, out: &mut Diagnostics) -> Spanned<bool> {
         match self.get(name) {
             None => Spanned::new(default, self.span()),
             Some(attr) => match attr.value {
@@ -193,7 +205,8 @@ pub(crate) fn narrow<T: TryFrom<u64>>(
 }
 
 /// Parses a number as Microkit does: decimal or `0x` hexadecimal, underscores anywhere.
-pub(crate) fn parse_number(text: &str) -> Option<u64> {
+#[must_use]
+pub fn parse_number(text: &str) -> Option<u64> {
     let digits: String = text.chars().filter(|c| *c != '_').collect();
     match digits.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
@@ -246,7 +259,8 @@ fn known_list(known: &[&str], given: &str) -> String {
 }
 
 /// Edit distance of two short words.
-pub(crate) fn distance(a: &str, b: &str) -> usize {
+#[must_use]
+pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().take(64).collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().take(64).enumerate() {

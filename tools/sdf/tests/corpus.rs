@@ -61,6 +61,7 @@ fn compare(path: &Path, actual: &str, failures: &mut String) {
     }
 }
 
+// Shows BH-11.
 #[test]
 fn bad_files_are_refused_with_their_message() {
     let mut failures = String::new();
@@ -82,11 +83,35 @@ fn bad_files_are_refused_with_their_message() {
         }
         let errors = checked.diagnostics.has_errors();
         assert_eq!(checked.system.is_none(), errors, "{stem}");
-        compare(&path, &checked.diagnostics.brief(), &mut failures);
+        compare(&path, &told(&checked.diagnostics), &mut failures);
     }
     assert!(failures.is_empty(), "\n{failures}");
 }
 
+/// The findings as `brief` lists them, each with everything else that it points to: how far the place
+/// reaches, labels, other places, a remedy of its own.
+fn told(diagnostics: &sdf::Diagnostics) -> String {
+    let mut out = String::new();
+    let source = &diagnostics.source;
+    for (line, item) in diagnostics.brief().lines().zip(&diagnostics.items) {
+        let place = |label: &sdf::diag::Label| {
+            let (line, column) = source.position(label.span.end);
+            let start = source.place(label.span.start);
+            format!("{start}-{line}:{column} {}", label.text)
+        };
+        writeln!(out, "{line}").expect("text");
+        writeln!(out, "    at {}", place(&item.primary)).expect("text");
+        for other in &item.secondary {
+            writeln!(out, "    and {}", place(other)).expect("text");
+        }
+        if let Some(help) = &item.help {
+            writeln!(out, "    help: {help}").expect("text");
+        }
+    }
+    out
+}
+
+// Shows BH-12.
 #[test]
 fn every_rule_has_a_bad_file() {
     let covered: BTreeSet<String> = systems("bad")
@@ -106,6 +131,7 @@ fn every_rule_has_a_bad_file() {
     assert!(missing.is_empty(), "no bad file for {missing:?}");
 }
 
+// Shows BH-12.
 #[test]
 fn rules_are_told_apart_and_explained() {
     let mut seen = BTreeSet::new();

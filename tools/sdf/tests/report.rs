@@ -10,6 +10,7 @@ fn findings() -> sdf::Diagnostics {
     sdf::parse(TEXT, "dir/a.system").expect_err("two regions of one name")
 }
 
+// Shows BH-11.
 #[test]
 fn text_shows_place_rule_reason_and_help() {
     let text = findings().render(false);
@@ -57,4 +58,33 @@ fn columns_count_characters() {
 #[test]
 fn counts_tell_errors_from_warnings() {
     assert_eq!(findings().counts(), (2, 2));
+}
+
+#[test]
+fn of_very_many_findings_each_is_named() {
+    let text = format!("<system>\n{}</system>", "<bogus/>\n".repeat(20_000));
+    let shown = sdf::parse(&text, "a.system").expect_err("unknown elements");
+    let shown = shown.render(false);
+    assert_eq!(shown.matches("cannot contain <bogus>").count(), 20_000);
+    assert!(shown.contains("more, in short:\n"));
+    let last = "a.system:20001:1: error[xml-element]: <system> cannot contain <bogus>\n";
+    assert!(shown.ends_with(last));
+}
+
+#[test]
+fn lines_and_columns_count_from_the_file_that_they_are_in() {
+    let source = sdf::Source::joined(&[("a", "x\ny"), ("b", "\né1\n"), ("c", "")]);
+    for (offset, place) in [
+        (0, "a:1:1"),
+        (2, "a:2:1"),
+        (3, "a:2:2"),
+        (4, "b:1:1"),
+        (5, "b:2:1"),
+        (7, "b:2:2"),
+        (9, "b:3:1"),
+        (10, "c:1:1"),
+        (99, "c:1:1"),
+    ] {
+        assert_eq!(source.place(offset), place, "offset {offset}");
+    }
 }

@@ -3,6 +3,8 @@
 //!
 //! `components/base` <- `components/proto` <- rooms <- `images`; rooms never import each other; tools
 //! import base and proto only; tests import anything.
+//!
+//! Answers BH-01, BH-31.
 
 use std::fmt;
 use std::io;
@@ -142,11 +144,26 @@ fn judge(root: &Path, metadata: &Metadata, findings: &mut Vec<Finding>) {
             continue;
         };
         for dependency in &package.dependencies {
-            if let Some(message) = breach(root, room, dependency) {
+            let alone = manifest.starts_with(INDEPENDENT);
+            let message = breach(root, room, dependency)
+                .or_else(|| alone.then(|| shared(root, dependency))?);
+            if let Some(message) = message {
                 findings.push(Finding::new(&file, 0, "layers", message));
             }
         }
     }
+}
+
+/// The checker of images: what it shares with the tools that make them it cannot check.
+const INDEPENDENT: &str = "tools/audit";
+
+/// Why the independent checker may not have this dependency, not even in tests.
+fn shared(root: &Path, dependency: &Dependency) -> Option<String> {
+    let path = dependency.path.as_ref()?.strip_prefix(root).ok()?;
+    let name = &dependency.name;
+    (Room::of(path)? == Room::Tools).then(|| {
+        format!("{INDEPENDENT} must not depend on {name}: a generator cannot check its own output")
+    })
 }
 
 fn breach(root: &Path, room: Room, dependency: &Dependency) -> Option<String> {
@@ -184,6 +201,7 @@ mod tests {
         )
     }
 
+    // Shows BH-01.
     #[test]
     fn the_law() {
         for (from, to, allowed) in [
@@ -206,6 +224,19 @@ mod tests {
         }
     }
 
+    // Shows BH-31.
+    #[test]
+    fn the_checker_shares_nothing_with_the_makers() {
+        for kind in ["null", "\"dev\""] {
+            let found = findings(&package("tools/audit", "tools/sdf", kind));
+            assert!(found[0].contains("check its own output"), "{found:?}");
+            assert!(findings(&package("tools/pack", "tools/audit", kind)).is_empty());
+            let layout = package("tools/audit", "components/proto/devimage", kind);
+            assert!(findings(&layout).is_empty());
+        }
+    }
+
+    // Shows BH-01.
     #[test]
     fn strays_and_git_sources_are_found() {
         let stray = r#"{"packages":[{"manifest_path":"/r/misc/Cargo.toml","dependencies":[]}]}"#;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! No PD logic is in a binary: a PD main is short and decides nothing.
+//!
+//! Answers BH-02.
 
 use crate::mask::{Keep, mask};
 use crate::{File, Finding};
@@ -38,6 +40,7 @@ mod tests {
         findings.len()
     }
 
+    // Shows BH-02.
     #[test]
     fn decisions_and_length_are_found_in_mains_only() {
         assert_eq!(

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Unsafe code has an address: a short list of crates, each opting in with a reason.
+//!
+//! Answers BH-07.
 
 use crate::mask::{Keep, mask};
 use crate::{File, Finding};
@@ -128,6 +130,7 @@ mod tests {
         findings.into_iter().map(|f| f.rule).collect()
     }
 
+    // Shows BH-07.
     #[test]
     fn other_crates_must_forbid() {
         assert_eq!(rules("vmm/bus/src/lib.rs", ""), ["forbid-unsafe"]);
@@ -140,6 +143,7 @@ mod tests {
         assert!(!allowed("components/base/shmem/src/lib.rs"));
     }
 
+    // Shows BH-07.
     #[test]
     fn blocks_need_a_note() {
         let path = "components/base/shm/src/cell.rs";

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! PSCI 1.1 (DEN0022) as a state machine over the vCPUs of one guest.
+//!
+//! Answers AV-34, BH-21.
 
 use arm_psci::{
     AffinityInfo, ErrorCode, FeatureFlagsCpuSuspend, Function, FunctionId, MigrateInfoType, Mpidr,

@@ -11,6 +11,8 @@ pub const CONTEXT_WORDS: usize = context::COUNT;
 
 /// Index of the program counter.
 pub const PC: usize = context::PC;
+/// Index of the stack pointer of EL0.
+pub const SP: usize = context::SP;
 /// Index of the saved program status (`SPSR_EL2` of the exit).
 pub const SPSR: usize = context::SPSR;
 /// Index of `x0`; `x1` to `x8` follow.

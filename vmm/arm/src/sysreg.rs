@@ -4,6 +4,8 @@
 //! The kernel traps few, but release kernels leave debug registers and PMU to the guest, which
 //! could then stop any PD on its core (sel4-abi.md §6.9). Our EL2 stub sets `MDCR_EL2`, so accesses
 //! arrive here, and the guest finds a CPU without breakpoints in use and without counters.
+//!
+//! Answers H-41.
 
 /// Name of a system register: the operands of `msr` and `mrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -118,6 +118,7 @@ fn sysreg(esr: u64) -> SysregAccess {
     }
 }
 
+// Shows H-41.
 #[test]
 fn trapped_debug_and_pmu_registers_seen_on_sel4_6_9() {
     for (esr, register, rt, write) in [
@@ -147,6 +148,7 @@ fn trapped_debug_and_pmu_registers_seen_on_sel4_6_9() {
     }
 }
 
+// Shows H-41.
 #[test]
 fn other_registers() {
     let read = |register| SysregAccess {
@@ -210,6 +212,7 @@ fn returned(psci: &mut Psci, args: [u64; 4]) -> u64 {
     }
 }
 
+// Shows AV-34.
 #[test]
 fn versions_and_features() {
     let mut psci = Psci::new(2, RAM, 0x1000);
@@ -233,6 +236,7 @@ fn versions_and_features() {
     }
 }
 
+// Shows AV-34.
 #[test]
 fn cpu_on_and_off_5_1_3_5_1_4() {
     let mut psci = Psci::new(2, RAM, 0x1000);
@@ -274,6 +278,7 @@ fn cpu_on_and_off_5_1_3_5_1_4() {
     );
 }
 
+// Shows AV-34.
 #[test]
 fn system_calls_5_1_9_to_5_1_12() {
     let mut psci = Psci::new(1, RAM, 0x1000);

@@ -4,7 +4,7 @@
 use core::fmt;
 
 use sha2::{Digest as _, Sha256};
-use shm::{Access, OutOfBounds, Region};
+use shm::{Access, OutOfBounds, Region, Ro};
 use thiserror::Error;
 
 /// Bytes that are fetched at a time; on the stack of a PD.
@@ -13,6 +13,25 @@ const CHUNK: usize = 512;
 /// A SHA-256 digest (FIPS 180-4).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest([u8; 32]);
+
+/// Who computes digests.
+pub trait Hasher {
+    /// The SHA-256 of the first `len` bytes of `region`, each fetched once.
+    ///
+    /// # Errors
+    /// [`OutOfBounds`] if the region is shorter.
+    fn sha256(&mut self, region: &Region<Ro>, len: usize) -> Result<Digest, OutOfBounds>;
+}
+
+/// Computes them here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Software;
+
+impl Hasher for Software {
+    fn sha256(&mut self, region: &Region<Ro>, len: usize) -> Result<Digest, OutOfBounds> {
+        Digest::of(region, len)
+    }
+}
 
 /// A text that is no digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -7,6 +7,8 @@
 //! compared with what the build recorded, the parts are copied into guest memory, and the
 //! registers of vCPU 0 come out. A part that differs by one bit is refused by name, with both
 //! digests, before the guest has executed an instruction (hostile-guest.md H-44, R14).
+//!
+//! Answers BH-18.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -15,5 +17,5 @@ mod load;
 #[cfg(test)]
 mod tests;
 
-pub use digest::{Digest, DigestError};
+pub use digest::{Digest, DigestError, Hasher, Software};
 pub use load::{Guest, Refusal, Source};

@@ -8,7 +8,7 @@ use guest_mem::{GuestMem, OutOfRange};
 use shm::{OutOfBounds, Region, Ro};
 use thiserror::Error;
 
-use crate::Digest;
+use crate::{Digest, Hasher};
 
 /// The pristine copy of one part.
 #[derive(Clone, Copy, Debug)]
@@ -72,13 +72,13 @@ pub enum Refusal {
 }
 
 impl Guest {
-    /// Checks everything, copies the parts into `mem`, and tells the registers of vCPU 0. What is
-    /// not a part is left as it is.
+    /// Checks everything, with digests by `hasher`, copies the parts into `mem`, and tells the
+    /// registers of vCPU 0. What is not a part is left as it is.
     ///
     /// # Errors
     /// See [`Refusal`]; guest memory is then unchanged.
-    pub fn boot(&self, mem: &GuestMem) -> Result<Entry, Refusal> {
-        self.verify()?;
+    pub fn boot(&self, mem: &GuestMem, hasher: &mut impl Hasher) -> Result<Entry, Refusal> {
+        self.verify(hasher)?;
         let parts = self.parts();
         for (part, _, span) in parts.iter().flatten() {
             if !mem.contains(span.base(), span.size()) {
@@ -97,7 +97,7 @@ impl Guest {
     ///
     /// # Errors
     /// See [`Refusal`].
-    pub fn verify(&self) -> Result<(), Refusal> {
+    pub fn verify(&self, hasher: &mut impl Hasher) -> Result<(), Refusal> {
         self.placement.check()?;
         if self.initrd.is_some() != self.placement.initrd.is_some() {
             return Err(Refusal::Initrd);
@@ -114,7 +114,7 @@ impl Guest {
                     span,
                 });
             }
-            source.verify(part)?;
+            source.verify(part, hasher)?;
         }
         self.verify_header()
     }
@@ -154,8 +154,9 @@ impl Guest {
 }
 
 impl Source {
-    fn verify(&self, part: Part) -> Result<(), Refusal> {
-        let actual = Digest::of(&self.region, self.len).map_err(|_| Refusal::Truncated(part))?;
+    fn verify(&self, part: Part, hasher: &mut impl Hasher) -> Result<(), Refusal> {
+        let actual = hasher.sha256(&self.region, self.len);
+        let actual = actual.map_err(|_| Refusal::Truncated(part))?;
         if actual != self.digest {
             return Err(Refusal::Digest {
                 part,

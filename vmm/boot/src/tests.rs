@@ -111,19 +111,20 @@ fn hex_is_read_back() {
 #[test]
 fn a_boot_puts_every_part_in_place() {
     let Fixture { guest, mem, .. } = fixture();
-    let entry = guest.boot(&mem).unwrap();
+    let entry = guest.boot(&mem, &mut Software).unwrap();
     assert_eq!((entry.pc, entry.x0), (0x4008_0000, 0x4000_0000));
     assert_eq!(bytes(&mem, guest.placement.image), [0x11; 3000]);
     assert_eq!(bytes(&mem, guest.placement.dtb), [0x22; 600]);
     assert_eq!(bytes(&mem, guest.placement.initrd.unwrap()), [0x33; 777]);
 }
 
+// Shows BH-17.
 #[test]
 fn a_reset_starts_from_the_pristine_image() {
     let Fixture { guest, mem, .. } = fixture();
-    guest.boot(&mem).unwrap();
+    guest.boot(&mem, &mut Software).unwrap();
     mem.fill(RAM_BASE, RAM as u64, 0xff).unwrap();
-    guest.boot(&mem).unwrap();
+    guest.boot(&mem, &mut Software).unwrap();
     assert_eq!(bytes(&mem, guest.placement.image), [0x11; 3000]);
 }
 
@@ -131,7 +132,7 @@ fn a_reset_starts_from_the_pristine_image() {
 fn h44_bad_records_are_refused_and_nothing_is_copied() {
     let Fixture { guest, mem, .. } = fixture();
     let refused = |guest: Guest| {
-        let refusal = guest.boot(&mem).unwrap_err();
+        let refusal = guest.boot(&mem, &mut Software).unwrap_err();
         assert_eq!(bytes(&mem, guest.placement.ram), vec![0; RAM]);
         refusal
     };
@@ -190,11 +191,15 @@ fn parts_outside_mapped_memory_are_refused() {
     let small = GuestMem::new()
         .with(RAM_BASE, fake::region(0x8_0000))
         .unwrap();
-    assert_eq!(guest.boot(&small), Err(Refusal::NotMapped(Part::Image)));
+    assert_eq!(
+        guest.boot(&small, &mut Software),
+        Err(Refusal::NotMapped(Part::Image))
+    );
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+    // Shows BH-18.
     #[test]
     fn a_corrupted_part_is_refused_by_name_with_both_digests(
         which in 0_usize..3, at in 0_usize..600, bit in 0_u32..8,
@@ -202,7 +207,7 @@ proptest! {
         let Fixture { guest, mem, regions } = fixture();
         let byte: u8 = regions[which].load(at).unwrap();
         regions[which].store(at, byte ^ 1 << bit).unwrap();
-        let refusal = guest.boot(&mem).unwrap_err();
+        let refusal = guest.boot(&mem, &mut Software).unwrap_err();
         let Refusal::Digest { part, expected, actual } = refusal else {
             return Err(TestCaseError::fail(refusal.to_string()));
         };

@@ -205,6 +205,13 @@ pub trait Device {
     /// As for [`Device::read`].
     fn write(&mut self, access: Access, value: u64) -> Result<(), IoError>;
 
+    /// Whether a write there does the same whatever the value. Its owner then passes any, and saves
+    /// the kernel entry that fetching the guest's register costs.
+    fn ignores_value(&self, access: Access) -> bool {
+        let _ = access;
+        false
+    }
+
     /// Level of the interrupt output, a pure function of the state.
     fn irq(&self) -> IrqLine {
         IrqLine::Low
@@ -218,6 +225,10 @@ impl<D: Device + ?Sized> Device for &mut D {
 
     fn write(&mut self, access: Access, value: u64) -> Result<(), IoError> {
         (**self).write(access, value)
+    }
+
+    fn ignores_value(&self, access: Access) -> bool {
+        (**self).ignores_value(access)
     }
 
     fn irq(&self) -> IrqLine {

@@ -213,6 +213,20 @@ impl<D: Device, const N: usize> Bus<D, N> {
         self.complete(gpa, slot, answer.map(|()| 0))
     }
 
+    /// Whether a store of `width` at `gpa` by vCPU `vcpu` does the same whatever the value.
+    pub fn ignores_value(&self, gpa: u64, width: Width, vcpu: usize) -> bool {
+        // What is refused for its address is refused with any value.
+        self.find(gpa, width).map_or(true, |(slot, offset)| {
+            let access = Access {
+                offset,
+                width,
+                vcpu,
+            };
+            self.device(slot)
+                .is_none_or(|device| device.ignores_value(access))
+        })
+    }
+
     /// The device at `gpa` and the offset in its window.
     fn find(&self, gpa: u64, width: Width) -> Result<(Slot, u64), IoError> {
         let used = self.entries.get(..self.len).unwrap_or(&[]);

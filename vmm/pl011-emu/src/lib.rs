@@ -11,6 +11,8 @@
 //! with the first byte whatever UARTIFLS says, TX whenever the FIFO drains to its trigger level, and
 //! UARTCR's enable bits are kept but do not gate data (boot code often writes UARTDR only).
 //! Modem signals, break and line errors do not occur; DMA requests go nowhere.
+//!
+//! Answers AV-03.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

@@ -28,6 +28,7 @@ fn sent(uart: &mut Pl011) -> Vec<u8> {
     std::iter::from_fn(|| uart.take_tx()).collect()
 }
 
+// Shows AV-03.
 #[test]
 fn identification_is_what_amba_pl011_matches() {
     let mut uart = Pl011::new();

@@ -4,6 +4,8 @@
 //! Time is given, not read: the owner calls [`Pl031::advance_to`] before it passes an access on,
 //! and asks [`Pl031::next_alarm`] when it has to wake up. The clock always runs (RTCCR reads 1 and
 //! cannot be stopped, as on QEMU's `virt`), counts whole seconds and wraps after 2^32 of them.
+//!
+//! Answers AV-03, AV-48.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

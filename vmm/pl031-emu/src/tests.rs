@@ -17,6 +17,7 @@ fn write(rtc: &mut Pl031, offset: u64, value: u32) {
         .unwrap();
 }
 
+// Shows AV-03.
 #[test]
 fn identification_is_what_rtc_pl031_matches() {
     let mut rtc = Pl031::new(0, 0);
@@ -30,6 +31,7 @@ fn identification_is_what_rtc_pl031_matches() {
     assert_eq!(peripheral & 0x000f_ffff, 0x0004_1031);
 }
 
+// Shows AV-48.
 #[test]
 fn the_clock_counts_and_can_be_set() {
     let mut rtc = Pl031::new(100, NOON);

@@ -5,6 +5,8 @@
 //! `GICD_ITARGETSRn`, `GICD_CPENDSGIRn` and `GICD_SPENDSGIRn` take bytes as well. A narrower read of
 //! any other register yields the part of the word it addresses; a narrower write, and everything
 //! wider or misaligned, is refused and so reads as zero and writes nothing.
+//!
+//! Answers H-39.
 
 use bus::{Access, Device, IoError, Width};
 
@@ -129,6 +131,7 @@ impl Vgic {
         let Some(word) = self.word_mut(cpu, index.saturating_mul(32)) else {
             return;
         };
+        let before = (word.deliverable(), word.group1);
         match block {
             offset::IGROUPR => word.group1 = value,
             offset::ISENABLER => word.enabled |= value,
@@ -137,7 +140,7 @@ impl Vgic {
             offset::ICPENDR => word.latch &= !value,
             _ => word.active |= value & !word.in_lr,
         }
-        if !matches!(block, offset::ICENABLER | offset::ICPENDR) {
+        if word.deliverable() & !before.0 != 0 || word.group1 != before.1 {
             self.touch_all();
         }
     }

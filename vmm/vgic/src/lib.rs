@@ -34,6 +34,8 @@
 //!
 //! The state and the scheduler know nothing of register offsets, which are in `dist`. A GICv3 adds
 //! a redistributor next to it on the same state.
+//!
+//! Answers BH-20.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -53,6 +55,10 @@ use word::{Word, bit_of};
 
 /// Words of shared interrupts.
 const SHARED_WORDS: usize = ((LINES - PRIVATE) / 32) as usize;
+/// Bits of all CPUs in a mask.
+const ALL_CPUS: u8 = (1 << MAX_CPUS) - 1;
+/// Bits of all words of shared interrupts in a mask.
+const ALL_SHARED: u8 = (1 << SHARED_WORDS) - 1;
 /// Number of shared interrupts.
 const SHARED: usize = (LINES - PRIVATE) as usize;
 
@@ -66,9 +72,6 @@ struct Bank {
     /// SPIs that are forwarded to this CPU; disjoint from those of the other CPUs.
     routed: [u32; SHARED_WORDS],
     ledger: Ledger,
-    /// Something may have become deliverable since the last look.
-    dirty: bool,
-    online: bool,
 }
 
 /// A distributor for up to [`MAX_CPUS`] CPUs, with their list registers.
@@ -76,6 +79,13 @@ struct Bank {
 pub struct Vgic {
     cpus: usize,
     ctlr: u32,
+    /// CPUs for which something may have become deliverable since the last look, one bit each.
+    dirty: u8,
+    /// CPUs that run, one bit each.
+    online: u8,
+    /// Words of [`Self::shared`] that may have something deliverable, one bit each: looking for the
+    /// next interrupt must not cost as much as having them all.
+    maybe: u8,
     banks: [Bank; MAX_CPUS],
     shared: [Word; SHARED_WORDS],
     priority: [u8; SHARED],
@@ -90,6 +100,9 @@ impl Vgic {
         let mut vgic = Self {
             cpus: cpus.clamp(1, MAX_CPUS),
             ctlr: 0,
+            dirty: 0,
+            online: 0,
+            maybe: 0,
             banks: Default::default(),
             shared: Default::default(),
             priority: [0; SHARED],
@@ -113,13 +126,12 @@ impl Vgic {
         self.priority = [0; SHARED];
         // 4.3.12: a uniprocessor has no targets; else the reset value is zero: not forwarded.
         self.targets = [u8::from(self.cpus == 1); SHARED];
-        for (cpu, bank) in self.banks.iter_mut().enumerate() {
+        self.online = 1;
+        for bank in &mut self.banks {
             let mut ledger = core::mem::take(&mut bank.ledger);
             ledger.give_up_all();
             *bank = Bank {
                 ledger,
-                online: cpu == 0,
-                dirty: true,
                 ..Bank::default()
             };
             bank.word.enabled = SGI_BITS;
@@ -172,10 +184,7 @@ impl Vgic {
         if cpu >= self.cpus {
             return;
         }
-        if let Some(bank) = self.banks.get_mut(cpu) {
-            bank.online = true;
-            bank.dirty = true;
-        }
+        self.online |= 1 << cpu;
         self.route_all();
     }
 
@@ -186,7 +195,7 @@ impl Vgic {
         let Some(bank) = self.banks.get_mut(cpu) else {
             return;
         };
-        bank.online = false;
+        self.online &= !(1 << cpu);
         for intid in bank.ledger.give_up_all().into_iter().flatten() {
             if let Some(word) = self.word_mut(cpu, intid) {
                 word.in_lr &= !bit_of(intid);
@@ -231,25 +240,28 @@ impl Vgic {
     /// Notes that the CPU that `intid` goes to has to be looked at.
     fn touch(&mut self, cpu: usize, intid: u16) {
         if intid < PRIVATE {
-            if let Some(bank) = self.banks.get_mut(cpu) {
-                bank.dirty = true;
-            }
+            self.look_at(cpu);
             return;
         }
         let index = usize::from(intid / 32) - 1;
-        for bank in &mut self.banks {
-            bank.dirty |= bank
-                .routed
-                .get(index)
-                .is_some_and(|routed| routed & bit_of(intid) != 0);
+        self.maybe |= 1 << index;
+        for (cpu, bank) in self.banks.iter().enumerate() {
+            let routed = bank.routed.get(index).copied().unwrap_or(0);
+            self.dirty |= u8::from(routed & bit_of(intid) != 0) << cpu;
+        }
+    }
+
+    /// Notes that `cpu` has to be looked at.
+    fn look_at(&mut self, cpu: usize) {
+        if cpu < self.cpus {
+            self.dirty |= 1 << cpu;
         }
     }
 
     /// Notes that every CPU has to be looked at.
     fn touch_all(&mut self) {
-        for bank in &mut self.banks {
-            bank.dirty = true;
-        }
+        self.dirty = ALL_CPUS;
+        self.maybe = ALL_SHARED;
     }
 
     /// Interrupts of `word` whose group the distributor forwards (4.3.1).
@@ -281,8 +293,9 @@ impl Vgic {
         let targets = self.targets.get(index).copied().unwrap_or(0);
         let bit = 1_u32 << (index % 32);
         let mut taken = false;
+        let online = self.online;
         for (cpu, bank) in self.banks.iter_mut().enumerate() {
-            let here = !taken && bank.online && targets & 1 << cpu != 0;
+            let here = !taken && targets & online & 1 << cpu != 0;
             taken |= here;
             if let Some(routed) = bank.routed.get_mut(index / 32) {
                 *routed = if here { *routed | bit } else { *routed & !bit };

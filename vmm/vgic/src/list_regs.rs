@@ -127,8 +127,7 @@ impl Vgic {
     ///
     /// At most [`LIST_REGS`] in a row. A CPU that is offline gets none.
     pub fn next_injection(&mut self, cpu: usize) -> Option<Injection> {
-        let bank = self.banks.get(cpu)?;
-        if !bank.dirty || !bank.online {
+        if cpu >= self.cpus || self.attention() & 1 << cpu == 0 {
             return None;
         }
         if let Some(injection) = self.inject_best(cpu) {
@@ -143,7 +142,7 @@ impl Vgic {
                 group: 1,
             });
         }
-        bank.dirty = false;
+        self.dirty &= !(1 << cpu);
         None
     }
 
@@ -154,9 +153,10 @@ impl Vgic {
         let bank = self.banks.get_mut(cpu)?;
         if lr < LIST_REGS {
             bank.ledger.refused &= !(1 << lr);
-            bank.dirty = true;
         }
-        let entry = bank.ledger.leave(lr)?;
+        let entry = bank.ledger.leave(lr);
+        self.look_at(cpu);
+        let entry = entry?;
         self.word_mut(cpu, entry.intid)?.in_lr &= !bit_of(entry.intid);
         self.touch(cpu, entry.intid);
         Some(entry.intid)
@@ -196,10 +196,9 @@ impl Vgic {
 
     /// CPUs for which [`Self::next_injection`] may have something, one bit each.
     #[must_use]
-    pub fn attention(&self) -> u8 {
-        self.banks.iter().enumerate().fold(0, |cpus, (cpu, bank)| {
-            cpus | u8::from(bank.dirty && bank.online) << cpu
-        })
+    #[inline]
+    pub const fn attention(&self) -> u8 {
+        self.dirty & self.online
     }
 
     /// Enters the SGI `intid` of CPU `source` as pending on `target` (4.3.15).
@@ -213,7 +212,7 @@ impl Vgic {
         if let Some(sources) = bank.sources.get_mut(usize::from(intid)) {
             *sources |= 1 << source;
             bank.word.latch |= bit_of(intid);
-            bank.dirty = true;
+            self.look_at(target);
         }
     }
 
@@ -276,14 +275,25 @@ impl Vgic {
     }
 
     /// The deliverable interrupt of highest priority; of equals, the lowest number (3.3.1).
-    fn best(&self, cpu: usize) -> Option<Candidate> {
+    fn best(&mut self, cpu: usize) -> Option<Candidate> {
         let bank = self.banks.get(cpu)?;
         let private = bank.word.deliverable() & self.forwarded(&bank.word);
         let mut best = self.better(cpu, 0, private, bank.word.group1, None);
-        let words: &[_; SHARED_WORDS] = &self.shared;
-        for (index, (word, routed)) in (1_u16..).zip(words.iter().zip(&bank.routed)) {
-            let bits = word.deliverable() & routed & self.forwarded(word);
-            best = self.better(cpu, index, bits, word.group1, best);
+        let mut left = self.maybe;
+        while left != 0 {
+            let index = usize::try_from(left.trailing_zeros()).unwrap_or(SHARED_WORDS);
+            left &= left - 1;
+            let (Some(word), Some(routed)) = (self.shared.get(index), bank.routed.get(index))
+            else {
+                break;
+            };
+            let deliverable = word.deliverable();
+            if deliverable == 0 {
+                self.maybe &= !(1 << index);
+                continue;
+            }
+            let bits = deliverable & routed & self.forwarded(word);
+            best = self.better(cpu, word_number(index), bits, word.group1, best);
         }
         best
     }
@@ -311,6 +321,11 @@ impl Vgic {
         }
         best
     }
+}
+
+/// Number of the shared word `index` among all words.
+fn word_number(index: usize) -> u16 {
+    u16::try_from(index + 1).unwrap_or(u16::MAX)
 }
 
 /// Number of the lowest set bit of a word that has one.

@@ -92,6 +92,7 @@ fn refused_accesses_4_1_4() {
     assert_eq!(read(&mut vgic, 0, 0x104), 0, "nothing was written");
 }
 
+// Shows BH-20.
 #[test]
 fn an_edge_while_disabled_is_kept_4_3_5() {
     let mut vgic = vgic(1);
@@ -134,6 +135,7 @@ fn a_second_edge_in_service_is_delivered_after_it_3_2_4() {
     assert_eq!(injected(&mut vgic, 0), [50]);
 }
 
+// Shows BH-20.
 #[test]
 fn overflow_goes_by_priority_and_keeps_the_last_register() {
     let mut vgic = vgic(1);

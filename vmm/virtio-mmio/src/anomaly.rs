@@ -18,7 +18,7 @@ pub enum Anomaly {
     QueueSize,
     /// An area that is misaligned, overlaps another, or is not in RAM (2.7).
     QueueAddress,
-    /// A notification of no queue, or of one that is not in use (2.7.10).
+    /// A notification while no queue is in use (2.1.2, 2.7.10).
     Notify,
     /// InterruptACK of bits that are not set.
     InterruptAck,

@@ -13,12 +13,15 @@
 //! `on_backend`. The interrupt line is [`bus::Device::irq`].
 //!
 //! What a driver gets wrong is ignored and counted by name ([`Anomaly`]).
+//!
+//! Answers AV-47.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 mod anomaly;
 mod queue;
 mod registers;
+mod shadow;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -31,6 +34,7 @@ use virtio::{Features, Interrupt, Status};
 
 pub use anomaly::{Anomalies, Anomaly};
 use queue::QueueState;
+pub use shadow::show_no_device;
 
 /// Size of the register window (QEMU's `virt`): 0x100 of registers, 0x100 of configuration.
 pub const WINDOW: u64 = 0x200;
@@ -64,6 +68,9 @@ pub struct Transport {
     seen: vio::Events,
     settling: Settling,
     signal: bool,
+    /// What a register page shows of the registers that change at every interrupt: InterruptStatus
+    /// and Status. `None`: all of it may be out of date.
+    shown: Option<(u32, u32)>,
     anomalies: Anomalies,
 }
 
@@ -104,6 +111,7 @@ impl Transport {
             seen: vio::Events::default(),
             settling: Settling::No,
             signal: true,
+            shown: None,
             anomalies: Anomalies::default(),
         };
         transport.seen = transport.link.events();
@@ -128,6 +136,9 @@ impl Transport {
             if failed || events.config != self.seen.config {
                 self.interrupt |= Interrupt::CONFIG_CHANGE;
             }
+        }
+        if events.config != self.seen.config {
+            self.shown = None;
         }
         self.seen = events;
         if self.status.is_empty() && self.settling == Settling::No {
@@ -163,24 +174,6 @@ impl Transport {
         self.offer.as_ref()
     }
 
-    /// What all readable registers read now, for a page that the guest may read without an exit:
-    /// the word at byte offset 4 × n is entry n; the configuration space follows at 0x100.
-    /// Write-only and missing registers are zero.
-    pub fn shadow(&self, page: &mut [u32; (WINDOW / 4) as usize]) {
-        for (offset, word) in (0..WINDOW).step_by(4).zip(page.iter_mut()) {
-            *word = if offset < virtio::mmio::CONFIG {
-                let register = virtio::mmio::Register::at(offset);
-                register
-                    .and_then(|register| self.register(register).ok())
-                    .unwrap_or(0)
-            } else {
-                let mut bytes = [0; 4];
-                self.config(offset - virtio::mmio::CONFIG, &mut bytes);
-                u32::from_le_bytes(bytes)
-            };
-        }
-    }
-
     fn needs_reset(&self) -> bool {
         self.status.contains(Status::DEVICE_NEEDS_RESET)
     }
@@ -200,10 +193,12 @@ impl Transport {
     /// The offer may change only while no driver has looked at it. A device of another type than
     /// the system description says is no device.
     fn refresh_offer(&mut self) {
-        self.offer = self
-            .link
-            .offer()
-            .filter(|offer| offer.device == self.device);
+        let offer = self.link.offer();
+        let offer = offer.filter(|offer| offer.device == self.device);
+        if self.offer != offer {
+            self.offer = offer;
+            self.shown = None;
+        }
     }
 
     /// Gives the backend its orders from the present state.

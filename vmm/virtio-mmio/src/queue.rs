@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What the driver sets up per queue (2.7, 4.2.3.2), and its checks.
+//!
+//! Answers H-12.
 
 use guest::Span;
 use vio::QueueConfig;

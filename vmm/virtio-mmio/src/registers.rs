@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The register window (4.2.2, table 4.1) on the bus.
+//!
+//! Answers H-10.
 
 use bus::{Access, Device, IoError, IrqLine, Width};
 use virtio::mmio::{CONFIG, MAGIC, Register, VERSION};
 use virtio::{Interrupt, device};
 
 use crate::anomaly::Anomaly;
-use crate::queue::Area;
+use crate::queue::{Area, QueueState};
 use crate::{Settling, Transport, VENDOR};
 
 impl Transport {
@@ -55,7 +57,7 @@ impl Transport {
             return Err(Anomaly::Resetting);
         }
         match register {
-            Register::QueueNotify => self.notify(value),
+            Register::QueueNotify => self.notify(),
             Register::InterruptAck => self.acknowledge(value),
             Register::Status => self.write_status(value),
             Register::DeviceFeaturesSel => {
@@ -85,10 +87,12 @@ impl Transport {
         }
     }
 
-    /// 2.1.2: the device MUST NOT consume buffers or notifications before DRIVER_OK. 2.7.10:
-    /// spurious notifications are harmless.
-    fn notify(&mut self, index: u32) -> Result<(), Anomaly> {
-        let in_use = self.queue(index).is_some_and(|queue| queue.is_ready());
+    /// 2.1.2: the device MUST NOT consume buffers or notifications before DRIVER_OK. Which queue is
+    /// meant does not matter, and is not even known ([`Device::ignores_value`]): a backend looks at all
+    /// of its queues, and spurious notifications are harmless (2.7.10).
+    fn notify(&mut self) -> Result<(), Anomaly> {
+        let queues = self.queues.get(..self.queue_count()).unwrap_or_default();
+        let in_use = queues.iter().any(QueueState::is_ready);
         if !in_use || !self.is_running() || self.needs_reset() {
             return Err(Anomaly::Notify);
         }
@@ -143,6 +147,22 @@ impl Transport {
         u64::from_le_bytes(bytes)
     }
 
+    /// H-13: of our devices' fields, the driver may write one byte, if negotiated.
+    fn write_config(&mut self, access: Access, value: u64) -> Result<(), Anomaly> {
+        let [byte, ..] = value.to_le_bytes();
+        let field = virtio::writable_config(self.device, self.driver_features);
+        let writable = field.is_some_and(|at| access.offset == CONFIG + at as u64)
+            && access.width == Width::Byte
+            && self.status.contains(virtio::Status::FEATURES_OK)
+            && self.settling != Settling::Reset;
+        if !writable {
+            return Err(Anomaly::Config);
+        }
+        self.link.set_config_write(Some(byte));
+        self.order();
+        Ok(())
+    }
+
     fn refuse(&mut self, anomaly: Anomaly) -> IoError {
         self.anomalies.count(anomaly);
         match anomaly {
@@ -178,16 +198,24 @@ impl Device for Transport {
 
     fn write(&mut self, access: Access, value: u64) -> Result<(), IoError> {
         if access.offset >= CONFIG {
-            // H-13: no field of our devices is writable.
-            return Err(self.refuse(Anomaly::Config));
+            return self
+                .write_config(access, value)
+                .map_err(|anomaly| self.refuse(anomaly));
         }
         let register = register_at(access)?;
         if self.register(register).is_ok() && !is_writable(register) {
             return Err(IoError::ReadOnly);
         }
         let value = u32::try_from(value & Width::Word.mask()).unwrap_or(0);
+        if !matches!(register, Register::QueueNotify | Register::InterruptAck) {
+            self.shown = None;
+        }
         self.write_register(register, value)
             .map_err(|anomaly| self.refuse(anomaly))
+    }
+
+    fn ignores_value(&self, access: Access) -> bool {
+        access.word_only() == Ok(Register::QueueNotify.offset())
     }
 
     fn irq(&self) -> IrqLine {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The status register (2.1), feature negotiation (2.2, 3.1.1) and reset (2.4).
+//!
+//! Answers H-08.
 
 use virtio::{Features, Status};
 
@@ -71,6 +73,7 @@ impl Transport {
     pub(crate) fn begin_reset(&mut self) {
         let in_use = self.is_running() || self.settling != Settling::No;
         self.interrupt = virtio::Interrupt::empty();
+        self.shown = None;
         self.queues = [QueueState::default(); vio::MAX_QUEUES];
         (
             self.queue_sel,
@@ -78,9 +81,13 @@ impl Transport {
             self.driver_features_sel,
         ) = (0, 0, 0);
         self.driver_features = 0;
+        let written = self.link.set_config_write(None);
         if !in_use {
             // The backend was never told of any queue.
             self.status = Status::empty();
+            if written {
+                self.order();
+            }
             self.refresh_offer();
             return;
         }
@@ -104,6 +111,7 @@ impl Transport {
         for queue in &mut self.queues {
             queue.stopped();
         }
+        self.shown = None;
         self.settling = Settling::No;
     }
 }

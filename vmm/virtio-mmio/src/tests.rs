@@ -148,6 +148,7 @@ fn areas(queue: u32) -> [u64; 3] {
     [base, base + 0x400, base + 0x800]
 }
 
+// Shows AV-47.
 #[test]
 fn clause_4_2_2_identification() {
     let mut rig = Rig::new();
@@ -340,7 +341,6 @@ fn h07_queue_ready_reads_zero_when_the_backend_has_let_go() {
     assert!(rig.transport.take_signal() && rig.transport.is_settling());
     assert_eq!(rig.read(R::QueueReady), 1);
     rig.refused(R::QueueSize, 32, Anomaly::QueueState);
-    rig.refused(R::QueueNotify, 1, Anomaly::Notify);
     let orders = rig.serve().unwrap();
     assert!(orders.queues[0].ready && !orders.queues[1].ready);
     assert_eq!(
@@ -372,15 +372,30 @@ fn clause_2_6_1_and_h12_queue_reset_returns_to_the_defaults() {
     rig.refused(R::QueueReset, 1, Anomaly::QueueState);
 }
 
+/// The backend looks at all of its queues, once, and gets no other orders, whatever the value: so that
+/// nobody has to fetch it.
 #[test]
-fn h10_notifications_that_mean_nothing() {
+fn h10_notifications_of_no_queue_are_spurious_ones() {
     let mut rig = Rig::running();
-    for queue in [2, 16, 0xffff, 0x8000_0000, u32::MAX] {
-        rig.refused(R::QueueNotify, queue, Anomaly::Notify);
+    let access = |width| Access::new(R::QueueNotify.offset(), width);
+    assert!(rig.transport.ignores_value(access(Width::Word)));
+    assert!(!rig.transport.ignores_value(access(Width::Half)));
+    for queue in [0, 1, 2, 16, 0xffff, 0x8000_0000, u32::MAX] {
+        rig.write(R::QueueNotify, queue);
+        assert!(rig.transport.take_signal());
         assert!(!rig.transport.take_signal());
+        assert_eq!(rig.backend.orders(), None);
     }
-    rig.write(R::QueueNotify, 1);
-    assert!(rig.transport.take_signal());
+    assert_eq!(rig.transport.anomalies().total(), 0);
+}
+
+#[test]
+fn h10_without_a_queue_there_is_nothing_to_notify() {
+    let mut rig = Rig::negotiated();
+    rig.write(R::Status, RUNNING);
+    assert!(rig.transport.take_signal(), "the orders");
+    rig.serve();
+    rig.refused(R::QueueNotify, 0, Anomaly::Notify);
     assert!(!rig.transport.take_signal());
 }
 
@@ -532,6 +547,67 @@ fn h13_configuration_writes_are_ignored_and_changes_have_a_new_generation() {
 }
 
 #[test]
+fn h13_a_block_device_s_writeback_can_be_written_if_negotiated() {
+    let wce = virtio::blk::Features::CONFIG_WCE.bits();
+    let (orders, answers) = (fake::region(0x1000), fake::region(0x1000));
+    let offer = Offer {
+        device: virtio::device::BLOCK,
+        features: wce,
+        config_len: 60,
+        ..offer()
+    };
+    let backend = Backend::new(orders.read_only(), answers, offer, &[]).unwrap();
+    let link = vio::Transport::new(orders, answers.read_only()).unwrap();
+    let transport = Transport::new(link, virtio::device::BLOCK, &[ram()]);
+    let mut rig = Rig {
+        transport,
+        backend,
+        orders,
+        answers,
+    };
+    rig.serve();
+    let negotiate = |rig: &mut Rig, features| {
+        rig.write(R::Status, 0);
+        let orders = rig.serve();
+        rig.write(R::Status, 1);
+        rig.write(R::Status, ACK_DRIVER);
+        rig.accept(1 << 32 | features);
+        rig.write(R::Status, FEATURES_OK);
+        orders
+    };
+    let write = |rig: &mut Rig, offset, width, value| {
+        let offset = virtio::mmio::CONFIG + offset;
+        rig.transport.write(Access::new(offset, width), value)
+    };
+    negotiate(&mut rig, 0);
+    let refused = Err(IoError::ReadOnly);
+    assert_eq!(
+        write(&mut rig, 32, Width::Byte, 1),
+        refused,
+        "not negotiated"
+    );
+    negotiate(&mut rig, wce);
+    for (offset, width) in [(31, Width::Byte), (33, Width::Byte), (32, Width::Half)] {
+        assert_eq!(write(&mut rig, offset, width, 1), refused, "{offset}");
+    }
+    rig.transport.take_signal();
+    for value in [0, 1, 0xfe] {
+        assert_eq!(write(&mut rig, 32, Width::Byte, value), Ok(()));
+        assert!(rig.transport.take_signal());
+        let orders = rig.serve().unwrap();
+        assert_eq!(orders.config_write.map(u64::from), Some(value));
+    }
+    rig.write(R::Status, RUNNING);
+    assert_eq!(rig.serve().unwrap().config_write, Some(0xfe));
+    let orders = negotiate(&mut rig, wce).unwrap();
+    assert_eq!(orders.config_write, None, "a reset forgets it");
+    write(&mut rig, 32, Width::Byte, 1).unwrap();
+    rig.serve();
+    let orders = negotiate(&mut rig, wce).unwrap();
+    assert_eq!(orders.config_write, None, "also before DRIVER_OK");
+}
+
+#[test]
 fn h01_control_registers_take_aligned_words_only() {
     let mut rig = Rig::new();
     let mut read = |offset, width| rig.transport.read(Access::new(offset, width));
@@ -575,20 +651,47 @@ fn a_backend_that_died_and_came_back_goes_unnoticed() {
     assert_eq!(rig.read(R::InterruptStatus), 1);
 }
 
+/// What the page shows is what reads yield.
+fn shows(rig: &mut Rig, page: &Region<Rw>) {
+    rig.transport.show(page).unwrap();
+    for offset in (0..WINDOW).step_by(4) {
+        let read = rig.transport.read(Access::new(offset, Width::Word));
+        let shown: u32 = page.load(usize::try_from(offset).unwrap()).unwrap();
+        assert_eq!(u64::from(shown), read.unwrap_or(0), "{offset:#x}");
+    }
+}
+
 #[test]
-fn the_shadow_page_reads_as_the_registers_do() {
+fn the_page_reads_as_the_registers_do() {
+    let page = fake::region(0x200);
     let mut rig = Rig::running();
+    shows(&mut rig, &page);
+    assert_eq!(rig.transport.show(&page), Ok(0..0));
     rig.backend.used_buffers();
     rig.transport.on_backend();
-    let mut page = [0; 128];
-    rig.transport.shadow(&mut page);
-    for (offset, word) in (0..WINDOW).step_by(4).zip(page) {
-        let read = rig
+    assert_eq!(rig.transport.show(&page), Ok(0x60..0x74), "one cache line");
+    shows(&mut rig, &page);
+    for (register, value) in [
+        (R::InterruptAck, 1),
+        (R::QueueSel, 1),
+        (R::DeviceFeaturesSel, 1),
+        (R::QueueSel, 0),
+        (R::QueueReady, 0),
+        (R::Status, 0),
+    ] {
+        let _ = rig
             .transport
-            .read(Access::new(offset, Width::Word))
-            .unwrap_or(0);
-        assert_eq!(u64::from(word), read, "{offset:#x}");
+            .write(Access::new(register.offset(), Width::Word), value);
+        shows(&mut rig, &page);
     }
+    let _ = rig
+        .transport
+        .write(Access::new(R::QueueSel.offset(), Width::Word), 0);
+    assert!(rig.transport.show(&fake::region(0x100)).is_err());
+    let empty = fake::region(0x200);
+    show_no_device(&empty).unwrap();
+    let shown: [u32; 4] = [0, 4, 8, 12].map(|offset| empty.load(offset).unwrap());
+    assert_eq!(shown, [0x7472_6976, 2, 0, 0]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! Calls to firmware: PSCI and SMCCC by `smc`, and by `hvc` as far as seL4 passes them on.
 
 use arm::psci::Outcome;
-use arm::regs::{PC, X0};
+use arm::regs::{PC, SP, SPSR, X0};
 use arm::smccc::{self, NOT_SUPPORTED};
 use arm::timer::Due;
 use bus::Device;
@@ -72,7 +72,7 @@ impl<M: Device, L> Vmm<M, L> {
             Due::Never => None,
             Due::At(tick) => Some(tick),
         };
-        let id = self.id(index)?;
+        let id = self.cpus.id(index);
         kernel.vcpu_write_registers(id, self.frame.words(), false)?;
         Ok(Step::Wait { deadline })
     }
@@ -87,9 +87,7 @@ impl<M: Device, L> Vmm<M, L> {
     ) -> Result<(), KernelError> {
         self.vgic.cpu_on(index);
         self.inject(kernel, index);
-        let cpu = self.cpus.get_mut(index);
-        let cpu = cpu.ok_or(KernelError::IllegalOperation)?;
-        cpu.start(kernel, index, entry, context)
+        self.cpus.start(kernel, index, (entry, context))
     }
 
     /// `hvc` with a number that is no system call of seL4: the same calls as by `smc`. Guests are
@@ -102,10 +100,19 @@ impl<M: Device, L> Vmm<M, L> {
     ) -> Result<Step, KernelError> {
         self.stats.count(Count::Hvc);
         let [a, b, c, d, ..] = call.registers;
+        // The fault has brought all that is to be written back.
+        self.frame.resize(RESULT_WORDS);
+        let result = [(PC, call.next_pc), (SP, call.sp), (SPSR, call.spsr)];
+        for (position, word) in result.into_iter().chain([(X0, smccc::SUCCESS)]) {
+            self.frame.set(position, word);
+        }
         Ok(match smccc::call(&mut self.psci, index, &[a, b, c, d]) {
-            Outcome::Return(value) => Step::Answer(call.advance(&[value])),
+            Outcome::Return(value) => {
+                self.frame.set(X0, value);
+                Step::Write
+            }
             // Allowed to end at once.
-            Outcome::Standby => Step::Answer(call.advance(&[smccc::SUCCESS])),
+            Outcome::Standby => Step::Write,
             Outcome::CpuOff => Step::CpuOff,
             Outcome::CpuOn {
                 cpu,
@@ -113,7 +120,7 @@ impl<M: Device, L> Vmm<M, L> {
                 context,
             } => {
                 self.cpu_on(kernel, cpu, entry, context)?;
-                Step::Answer(call.advance(&[smccc::SUCCESS]))
+                Step::Write
             }
             Outcome::SystemOff => Step::PowerOff,
             Outcome::SystemReset => Step::Reset,

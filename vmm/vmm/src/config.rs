@@ -12,9 +12,10 @@ use guest::machine::{
 };
 use guest::placement::{Entry, IMAGE_START, Parts, Placement};
 use guest_mem::GuestMem;
-use pd::{Cache, Component, KernelError, Setup, SetupError};
+use pd::{Cache, Call, Component, KernelError, Setup, SetupError};
 use record::LookupError;
 use serial::Stream;
+use shm::{OutOfBounds, Region, Ro, Rw};
 use units::{Gpa, PdVaddr, VcpuId};
 use virtio_mmio::Transport;
 
@@ -38,6 +39,10 @@ pub struct Images {
     memory: GuestMem,
     /// Where this domain sees the first byte of RAM.
     ram: PdVaddr,
+    /// Who hashes faster than this domain can.
+    server: Option<hashing::Client>,
+    /// The pages that the guest reads instead of virtio registers.
+    pages: Option<Region<Rw>>,
 }
 
 /// Why a guest was not loaded.
@@ -51,16 +56,42 @@ pub enum LoadError {
     Cache(KernelError),
 }
 
-impl<K: Cache> Loader<K> for Images {
+/// Digests by the hash server, if there is one.
+struct Hashes<'a, K> {
+    server: Option<&'a hashing::Client>,
+    kernel: &'a mut K,
+}
+
+impl<K: Call> boot::Hasher for Hashes<'_, K> {
+    fn sha256(&mut self, region: &Region<Ro>, len: usize) -> Result<Digest, OutOfBounds> {
+        let server = self.server;
+        match server.and_then(|server| server.sha256(self.kernel, region, len)) {
+            Some(bytes) => Ok(Digest::new(bytes)),
+            None => Digest::of(region, len),
+        }
+    }
+}
+
+impl<K: Cache + Call> Loader<K> for Images {
     type Refusal = LoadError;
 
     fn load(&mut self, kernel: &mut K) -> Result<Entry, LoadError> {
-        let entry = self.guest.boot(&self.memory)?;
+        let mut hashes = Hashes {
+            server: self.server.as_ref(),
+            kernel,
+        };
+        let entry = self.guest.boot(&self.memory, &mut hashes)?;
         // The guest starts with its caches off, and would see what was in memory before.
         let placement = &self.guest.placement;
         let spans = [Some(placement.image), Some(placement.dtb), placement.initrd];
         for span in spans.into_iter().flatten() {
             self.clean(kernel, span).map_err(LoadError::Cache)?;
+        }
+        if let Some(pages) = self.pages
+            && let Some(start) = PdVaddr::new(pages.address())
+        {
+            let cleaned = kernel.cache_clean(start, pages.len());
+            cleaned.map_err(LoadError::Cache)?;
         }
         Ok(entry)
     }
@@ -190,8 +221,18 @@ fn images(setup: &mut Setup<'_>, memory: GuestMem) -> Result<(Span, Images), Set
         guest,
         memory,
         ram: ram.vaddr,
+        server: hash_server(setup)?,
+        pages: optional(setup.region_rw("virtio.page"))?,
     };
     Ok((placement.ram, images))
+}
+
+fn hash_server(setup: &mut Setup<'_>) -> Result<Option<hashing::Client>, SetupError> {
+    let Some(channel) = optional(setup.channel("hash"))? else {
+        return Ok(None);
+    };
+    let buffer = setup.region_rw("hash.buffer")?;
+    Ok(Some(hashing::Client::new(channel, buffer)))
 }
 
 fn attach_flash(machine: &mut Machine<Peripheral>) -> Result<(), SetupError> {
@@ -229,6 +270,10 @@ fn attach_virtio(
     let name = role("virtio", slot, "");
     let (Some(backend), Some((base, irq))) = (optional(setup.channel(&name))?, virtio_slot(slot))
     else {
+        if let Some(page) = register_window(setup, slot)? {
+            // It is as long as a window.
+            let _ = virtio_mmio::show_no_device(&page);
+        }
         return Ok(());
     };
     let device = u32::try_from(setup.value(&role("virtio", slot, ".type"))?)
@@ -237,12 +282,26 @@ fn attach_virtio(
     let answers = setup.region_ro(&role("virtio", slot, ".answers"))?;
     let link = vio::Transport::new(orders, answers)
         .map_err(|_| SetupError::invalid(&name, "has regions that are too small"))?;
-    let virtio = Virtio::new(Transport::new(link, device, &[ram]), backend);
+    let page = register_window(setup, slot)?;
+    let virtio = Virtio::new(Transport::new(link, device, &[ram]), backend, page);
     let model = Peripheral::Virtio(virtio);
     machine
         .attach(window(base, VIRTIO_STRIDE), model, intid(irq))
         .map(drop)
         .map_err(|_| SetupError::invalid(&name, "is one device too many"))
+}
+
+/// The window of `slot` on the pages that the guest reads instead of registers, if there are any and
+/// the slot is on them.
+fn register_window(setup: &mut Setup<'_>, slot: u32) -> Result<Option<Region<Rw>>, SetupError> {
+    let Some(page) = optional(setup.region_rw("virtio.page"))? else {
+        return Ok(None);
+    };
+    let size = usize::try_from(VIRTIO_STRIDE).unwrap_or(usize::MAX);
+    let offset = usize::try_from(slot)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(size);
+    Ok(page.sub(offset, size).ok())
 }
 
 const fn window(base: Gpa, size: u64) -> Window {

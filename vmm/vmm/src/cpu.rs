@@ -55,40 +55,39 @@ pub(crate) enum Run {
     Stalled(Slot),
 }
 
-/// One vCPU.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cpu {
-    pub(crate) id: VcpuId,
-    pub(crate) run: Run,
-    /// Fetch aborts in a row without any other exit between them.
-    pub(crate) fetch_aborts: u8,
-}
-
 /// The vCPUs of a guest, at least one.
 #[derive(Clone, Debug)]
 pub struct CpuSet {
-    cpus: [Option<Cpu>; MAX_CPUS],
+    /// The kernel's names, those of vCPUs that do not exist being that of the first.
+    ids: [VcpuId; MAX_CPUS],
+    runs: [Run; MAX_CPUS],
+    /// Fetch aborts in a row without any other exit between them.
+    fetch_aborts: [u8; MAX_CPUS],
     len: usize,
+    /// Those in the guest, or at an exit, one bit each.
+    running: u8,
+    /// Those that are held, one bit each: an exit mostly finds none, and is done.
+    held: u8,
 }
 
 impl CpuSet {
     /// The vCPUs `first` and, in order, as many of `others` as fit into [`MAX_CPUS`].
     #[must_use]
     pub fn new(first: VcpuId, others: &[VcpuId]) -> Self {
-        let mut set = Self {
-            cpus: [None; MAX_CPUS],
-            len: 0,
-        };
-        let all = core::iter::once(&first).chain(others);
-        for (cpu, id) in set.cpus.iter_mut().zip(all) {
-            *cpu = Some(Cpu {
-                id: *id,
-                run: Run::Off,
-                fetch_aborts: 0,
-            });
-            set.len += 1;
+        let mut ids = [first; MAX_CPUS];
+        let mut len = 1;
+        for (to, id) in ids.iter_mut().skip(1).zip(others) {
+            *to = *id;
+            len += 1;
         }
-        set
+        Self {
+            ids,
+            runs: [Run::Off; MAX_CPUS],
+            fetch_aborts: [0; MAX_CPUS],
+            len,
+            running: 0,
+            held: 0,
+        }
     }
 
     /// Number of vCPUs, at least 1.
@@ -98,61 +97,106 @@ impl CpuSet {
         self.len
     }
 
-    /// Index of the vCPU that a fault names.
-    pub(crate) fn index_of(&self, child: ChildId) -> Option<usize> {
+    /// The kernel's name of vCPU `index`; of one that does not exist, that of the first.
+    pub(crate) fn id(&self, index: usize) -> VcpuId {
+        let [first, ..] = self.ids;
+        self.ids.get(index).copied().unwrap_or(first)
+    }
+
+    /// Index of the vCPU that a fault names, if that is running.
+    pub(crate) fn running(&self, child: ChildId) -> Option<usize> {
         let id = child.as_vcpu();
-        let is_it = |cpu: &Option<Cpu>| cpu.is_some_and(|cpu| cpu.id == id);
-        self.cpus.iter().position(is_it)
+        let index = self.ids.iter().position(|other| *other == id)?;
+        (self.running & 1 << index != 0).then_some(index)
     }
 
     /// What vCPU `index` is doing; a vCPU that does not exist is off.
     pub(crate) fn run(&self, index: usize) -> Run {
-        let cpu = self.cpus.get(index).and_then(Option::as_ref);
-        cpu.map_or(Run::Off, |cpu| cpu.run)
+        self.runs.get(index).copied().unwrap_or(Run::Off)
     }
 
-    /// vCPU `index`.
-    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Cpu> {
-        self.cpus.get_mut(index)?.as_mut()
+    /// Says what vCPU `index` is doing from now on.
+    pub(crate) fn set_run(&mut self, index: usize, run: Run) {
+        if index >= self.len {
+            return;
+        }
+        if let Some(old) = self.runs.get_mut(index) {
+            *old = run;
+        }
+        let held = matches!(run, Run::Waiting(_) | Run::Stalled(_));
+        self.held = self.held & !(1 << index) | u8::from(held) << index;
+        self.running = self.running & !(1 << index) | u8::from(run == Run::Running) << index;
+    }
+
+    /// Whether any vCPU is held.
+    pub(crate) const fn any_held(&self) -> bool {
+        self.held != 0
     }
 
     /// The earliest tick that a waiting vCPU wants to be woken at.
     pub(crate) fn earliest(&self) -> Option<u64> {
-        let due = |cpu: &Cpu| match cpu.run {
-            Run::Waiting(deadline) => deadline,
+        let due = |run: &Run| match run {
+            Run::Waiting(deadline) => *deadline,
             Run::Off | Run::Running | Run::Stalled(_) => None,
         };
-        self.cpus.iter().flatten().filter_map(due).min()
+        self.runs.iter().filter_map(due).min()
     }
-}
 
-impl Cpu {
-    /// Starts the vCPU in its architectural reset state at `pc` with `x0`.
+    /// Counts a fetch abort of vCPU `index`; how many there were in a row.
+    pub(crate) fn fetch_abort(&mut self, index: usize) -> u8 {
+        self.fetch_aborts.get_mut(index).map_or(0, |count| {
+            *count = count.saturating_add(1);
+            *count
+        })
+    }
+
+    /// vCPU `index` does something else than aborting fetches.
+    pub(crate) fn no_fetch_abort(&mut self, index: usize) {
+        if let Some(count) = self.fetch_aborts.get_mut(index) {
+            *count = 0;
+        }
+    }
+
+    /// Starts vCPU `index` in its architectural reset state at `pc` with `x0`.
     pub(crate) fn start<K: Vcpu>(
         &mut self,
         kernel: &mut K,
         index: usize,
-        pc: u64,
-        x0: u64,
+        (pc, x0): (u64, u64),
     ) -> Result<(), KernelError> {
-        kernel.vcpu_write_reg(self.id, VcpuReg::SctlrEl1, SCTLR_AT_START)?;
-        kernel.vcpu_write_reg(self.id, VcpuReg::VmpidrEl2, mpidr(index))?;
-        for register in ZERO_AT_START {
-            kernel.vcpu_write_reg(self.id, register, 0)?;
-        }
-        let mut frame = Frame::new(CONTEXT_WORDS);
-        frame.set(PC, pc);
-        frame.set(SPSR, ENTRY_STATE);
-        frame.set(X0, x0);
-        kernel.vcpu_write_registers(self.id, frame.words(), true)?;
-        self.run = Run::Running;
-        self.fetch_aborts = 0;
+        start(kernel, self.id(index), index, (pc, x0))?;
+        self.set_run(index, Run::Running);
+        self.no_fetch_abort(index);
         Ok(())
     }
 
-    /// Stops the vCPU, whatever it is doing.
-    pub(crate) fn stop<K: Vcpu>(&mut self, kernel: &mut K) -> Result<(), KernelError> {
-        self.run = Run::Off;
-        kernel.vcpu_stop(self.id)
+    /// Stops vCPU `index`, whatever it is doing.
+    pub(crate) fn stop<K: Vcpu>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+    ) -> Result<(), KernelError> {
+        self.set_run(index, Run::Off);
+        kernel.vcpu_stop(self.id(index))
     }
+}
+
+/// Starts the vCPU `id`, number `index`, in its architectural reset state at `pc` with `x0`.
+fn start<K: Vcpu>(
+    kernel: &mut K,
+    id: VcpuId,
+    index: usize,
+    (pc, x0): (u64, u64),
+) -> Result<(), KernelError> {
+    kernel.vcpu_write_reg(id, VcpuReg::SctlrEl1, SCTLR_AT_START)?;
+    kernel.vcpu_write_reg(id, VcpuReg::VmpidrEl2, mpidr(index))?;
+    for register in ZERO_AT_START {
+        kernel.vcpu_write_reg(id, register, 0)?;
+    }
+    let mut frame = Frame::new(CONTEXT_WORDS);
+    frame.set(PC, pc);
+    frame.set(SPSR, ENTRY_STATE);
+    frame.set(X0, x0);
+    kernel.vcpu_write_registers(id, frame.words(), true)?;
+    Ok(())
 }

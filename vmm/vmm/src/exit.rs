@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! From what a vCPU did to what becomes of it.
+//!
+//! Answers H-43.
 
 use core::fmt;
 
@@ -9,8 +11,7 @@ use arm::regs::{PC, SPSR, count_for};
 use arm::sysreg::{self, SysregAccess};
 use arm::timer::{Due, VTIMER_INTID, due};
 use bus::{Device, Slot};
-use pd::{Fault, FaultKind, FaultReply, KernelError, VcpuReg, VmFault};
-use units::VcpuId;
+use pd::{Fault, FaultKind, KernelError, VcpuReg, VmFault};
 
 use crate::machine::Model;
 use crate::stats::Count;
@@ -26,8 +27,6 @@ const FETCH_ABORT_LIMIT: u8 = 8;
 pub(crate) enum Step {
     /// It goes on where it is.
     Again,
-    /// It goes on with the registers in this answer.
-    Answer(FaultReply),
     /// It goes on at `pc`.
     Advance {
         /// The new program counter.
@@ -95,19 +94,16 @@ impl<M: Device, L> Vmm<M, L> {
         &mut self,
         kernel: &mut K,
         index: usize,
-        fault: &Fault,
+        fault: &Fault<'_>,
     ) -> Result<Step, KernelError>
     where
         K: GuestKernel,
         M: Model<K>,
     {
-        let Some(cpu) = self.cpus.get_mut(index) else {
-            return Ok(Step::Again);
-        };
-        let id = cpu.id;
+        let id = self.cpus.id(index);
         let kind = fault.decode();
         if !matches!(kind, FaultKind::Vm(VmFault { prefetch: true, .. })) {
-            cpu.fetch_aborts = 0;
+            self.cpus.no_fetch_abort(index);
         }
         match kind {
             FaultKind::Vm(fault) if fault.prefetch => self.fetch_abort(kernel, index, fault),
@@ -140,14 +136,11 @@ impl<M: Device, L> Vmm<M, L> {
         fault: VmFault,
     ) -> Result<Step, KernelError> {
         self.stats.count(Count::Aborted);
-        if let Some(cpu) = self.cpus.get_mut(index) {
-            cpu.fetch_aborts += 1;
-            if cpu.fetch_aborts >= FETCH_ABORT_LIMIT {
-                return Ok(Step::Crash(Crash::FetchAborts {
-                    pc: fault.ip,
-                    gpa: fault.address,
-                }));
-            }
+        if self.cpus.fetch_abort(index) >= FETCH_ABORT_LIMIT {
+            return Ok(Step::Crash(Crash::FetchAborts {
+                pc: fault.ip,
+                gpa: fault.address,
+            }));
         }
         self.raise(kernel, index, Kind::ExternalFetchAbort)
     }
@@ -206,10 +199,16 @@ impl<M: Device, L> Vmm<M, L> {
         if !enabled || self.vgic.level(index, VTIMER_INTID) {
             return Ok(Due::Never);
         }
-        let id = self.id(index)?;
-        let control = kernel.vcpu_read_reg(id, VcpuReg::CntvCtlEl0)?;
+        let id = self.cpus.id(index);
         let compare = kernel.vcpu_read_reg(id, VcpuReg::CntvCvalEl0)?;
-        Ok(due(control, compare, kernel.now()))
+        let now = kernel.now();
+        // Whether it is on at all costs another kernel entry at every wait. Waking once for a timer
+        // that is off costs less, and is allowed: what waits looks again.
+        if compare > now {
+            return Ok(Due::At(compare));
+        }
+        let control = kernel.vcpu_read_reg(id, VcpuReg::CntvCtlEl0)?;
+        Ok(due(control, compare, now))
     }
 
     /// `msr` or `mrs` of a trapped register.
@@ -247,7 +246,7 @@ impl<M: Device, L> Vmm<M, L> {
             Some(VTIMER_INTID) => {
                 self.stats.count(Count::Eoi);
                 self.vgic.set_level(index, VTIMER_INTID, false);
-                let id = self.id(index)?;
+                let id = self.cpus.id(index);
                 kernel.vcpu_ack_vppi(id, VTIMER_INTID.into())?;
             }
             Some(_) => self.stats.count(Count::Eoi),
@@ -271,7 +270,7 @@ impl<M: Device, L> Vmm<M, L> {
         index: usize,
         kind: Kind,
     ) -> Result<Step, KernelError> {
-        let id = self.id(index)?;
+        let id = self.cpus.id(index);
         self.read_frame(kernel, index, ENTRY_WORDS)?;
         let vectors = kernel.vcpu_read_reg(id, VcpuReg::VbarEl1)?;
         let entry = Entry::new(kind, self.frame.get(PC), self.frame.get(SPSR), vectors);
@@ -294,13 +293,7 @@ impl<M: Device, L> Vmm<M, L> {
         if count == 0 {
             return Ok(());
         }
-        let id = self.id(index)?;
+        let id = self.cpus.id(index);
         kernel.vcpu_read_registers(id, self.frame.words_mut())
-    }
-
-    /// The kernel's name of vCPU `index`.
-    pub(crate) fn id(&mut self, index: usize) -> Result<VcpuId, KernelError> {
-        let cpu = self.cpus.get_mut(index);
-        cpu.map(|cpu| cpu.id).ok_or(KernelError::IllegalOperation)
     }
 }

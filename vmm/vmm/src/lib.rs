@@ -19,6 +19,8 @@
 //! Nothing here panics, allocates, or does work without a constant bound. What a guest does wrong
 //! is answered as hardware would, counted in [`Stats`], or stops that guest
 //! ([`Crash`]).
+//!
+//! Answers BH-16, BH-23, H-42.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

@@ -130,6 +130,12 @@ impl<M: Device> Machine<M> {
         self.alarm
     }
 
+    /// Whether a store does the same whatever the value.
+    pub(crate) fn ignores_value(&self, access: Guest) -> bool {
+        let Guest { cpu, gpa, width } = access;
+        self.bus.ignores_value(gpa, width, cpu)
+    }
+
     /// A load, or a store of `value`, of the guest.
     pub(crate) fn access<K>(
         &mut self,

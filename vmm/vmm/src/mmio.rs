@@ -3,7 +3,7 @@
 
 use arm::data_abort::{DataAbort, Transfer};
 use arm::exception::Kind;
-use arm::regs::{PC, count_for};
+use arm::regs::{PC, count_for, index_of};
 use bus::{Access, Device};
 use guest::machine::{GICD, GICD_SIZE};
 use pd::{KernelError, VmFault};
@@ -47,17 +47,43 @@ impl<M: Device, L> Vmm<M, L> {
         M: Model<K>,
     {
         self.stats.count(Count::Store);
-        self.read_frame(kernel, index, count_for(store.rt))?;
-        let value = self.frame.gpr(store.rt) & store.width.mask();
         let access = guest_access(index, fault, store);
-        let Some(done) = self.access(kernel, access, Some(value)) else {
+        // The distributor is asked first, without detours.
+        let done = match distributor(access) {
+            Some(access) => {
+                let value = self.stored(kernel, index, store)?;
+                Some(Done::of(self.vgic.write(access, value).map(|()| 0)))
+            }
+            None if self.machine.ignores_value(access) => self.device(kernel, access, Some(0)),
+            None => {
+                let value = self.stored(kernel, index, store)?;
+                self.device(kernel, access, Some(value))
+            }
+        };
+        let Some(done) = done else {
             return self.raise(kernel, index, Kind::ExternalAbort { write: true });
         };
+        self.count_taken(&done);
         let pc = fault.ip.wrapping_add(4);
         Ok(match done.busy {
             None => Step::Advance { pc },
             Some(device) => Step::Stall { pc, device },
         })
+    }
+
+    /// The value that vCPU `index` stores.
+    #[inline(always)]
+    fn stored<K: GuestKernel>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        store: Transfer,
+    ) -> Result<u64, KernelError> {
+        let value = match index_of(store.rt) {
+            Some(position) => kernel.vcpu_read_register(self.cpus.id(index), position)?,
+            None => 0,
+        };
+        Ok(value & store.width.mask())
     }
 
     fn load<K>(
@@ -73,9 +99,14 @@ impl<M: Device, L> Vmm<M, L> {
     {
         self.stats.count(Count::Load);
         let access = guest_access(index, fault, load);
-        let Some(done) = self.access(kernel, access, None) else {
+        let done = match distributor(access) {
+            Some(access) => Some(Done::of(self.vgic.read(access))),
+            None => self.device(kernel, access, None),
+        };
+        let Some(done) = done else {
             return self.raise(kernel, index, Kind::ExternalAbort { write: false });
         };
+        self.count_taken(&done);
         let pc = fault.ip.wrapping_add(4);
         let count = count_for(load.rt);
         if count == 0 {
@@ -87,29 +118,24 @@ impl<M: Device, L> Vmm<M, L> {
         Ok(Step::Write)
     }
 
-    /// A load, or a store of `value`: by the distributor, which is asked first, or by a device.
-    /// `None` if the guest is to take an abort.
-    fn access<K>(&mut self, kernel: &mut K, access: Guest, value: Option<u64>) -> Option<Done>
+    fn count_taken(&mut self, done: &Done) {
+        if !done.taken {
+            self.stats.count(Count::Ignored);
+        }
+    }
+
+    /// A load, or a store of `value`, of a device. `None` if the guest is to take an abort.
+    #[inline(never)]
+    fn device<K>(&mut self, kernel: &mut K, access: Guest, value: Option<u64>) -> Option<Done>
     where
         K: GuestKernel,
         M: Model<K>,
     {
-        let done = match (distributor(access), value) {
-            (Some(access), Some(value)) => Done::of(self.vgic.write(access, value).map(|()| 0)),
-            (Some(access), None) => Done::of(self.vgic.read(access)),
-            (None, value) => {
-                let vgic = &mut self.vgic;
-                let Ok(done) = self.machine.access(kernel, vgic, access, value) else {
-                    self.stats.count(Count::Aborted);
-                    return None;
-                };
-                done
-            }
-        };
-        if !done.taken {
-            self.stats.count(Count::Ignored);
+        let done = self.machine.access(kernel, &mut self.vgic, access, value);
+        if done.is_err() {
+            self.stats.count(Count::Aborted);
         }
-        Some(done)
+        done.ok()
     }
 }
 

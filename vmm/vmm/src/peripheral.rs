@@ -2,11 +2,12 @@
 //! The devices that a guest of ours may have, tied to the domains behind them.
 
 use bus::{Access, Device, IoError, IrqLine};
-use pd::{Clock, Notify};
+use pd::{Cache, Clock, Notify};
 use pl011_emu::Pl011;
 use pl031_emu::Pl031;
 use serial::Stream;
-use units::ChannelId;
+use shm::{Region, Rw};
+use units::{ChannelId, PdVaddr};
 use virtio_mmio::Transport;
 
 use crate::machine::Model;
@@ -139,16 +140,23 @@ impl Rtc {
 pub struct Virtio {
     transport: Transport,
     backend: ChannelId,
+    /// Where the guest reads registers without an exit.
+    window: Option<Region<Rw>>,
 }
 
 impl Virtio {
-    /// `transport`, whose backend is at the other end of `backend`.
+    /// `transport`, whose backend is at the other end of `backend`, and what the guest reads instead
+    /// of its registers, if it does.
     #[must_use]
-    pub const fn new(transport: Transport, backend: ChannelId) -> Self {
-        Self { transport, backend }
+    pub const fn new(transport: Transport, backend: ChannelId, window: Option<Region<Rw>>) -> Self {
+        Self {
+            transport,
+            backend,
+            window,
+        }
     }
 
-    fn serve<K: Notify>(&mut self, kernel: &mut K) {
+    fn serve<K: Notify + Cache>(&mut self, kernel: &mut K) {
         if self.transport.take_signal() {
             if self.transport.is_settling() {
                 // A backend of higher priority has let go before the call returns, which spares the
@@ -159,6 +167,23 @@ impl Virtio {
             }
         }
         self.transport.on_backend();
+        if let Some(window) = &self.window {
+            show(kernel, &mut self.transport, window);
+        }
+    }
+}
+
+/// Brings the registers on `window` up to date, through the cache: the guest maps them as a device.
+fn show<K: Cache>(kernel: &mut K, transport: &mut Transport, window: &Region<Rw>) {
+    // The window is as long as a window is.
+    let changed = transport.show(window).unwrap_or_default();
+    if changed.is_empty() {
+        return;
+    }
+    let start = PdVaddr::new(window.address()).and_then(|at| at.checked_add(changed.start as u64));
+    if let Some(start) = start {
+        // Own memory, whose lines any domain may clean.
+        let _ = kernel.cache_clean(start, changed.len());
     }
 }
 
@@ -181,6 +206,14 @@ impl Device for Peripheral {
         }
     }
 
+    fn ignores_value(&self, access: Access) -> bool {
+        match self {
+            Self::Virtio(virtio) => virtio.transport.ignores_value(access),
+            Self::Flash => true,
+            Self::Uart(_) | Self::Rtc(_) => false,
+        }
+    }
+
     fn irq(&self) -> IrqLine {
         match self {
             Self::Uart(uart) => uart.uart.irq(),
@@ -191,7 +224,7 @@ impl Device for Peripheral {
     }
 }
 
-impl<K: Notify + Clock> Model<K> for Peripheral {
+impl<K: Notify + Clock + Cache> Model<K> for Peripheral {
     fn serve(&mut self, kernel: &mut K) {
         match self {
             Self::Uart(uart) => uart.serve(kernel),

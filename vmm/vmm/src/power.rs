@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Starting, resetting and stopping the guest and its vCPUs.
+//!
+//! Answers BH-17.
 
 use arm::timer::VTIMER_INTID;
-use pd::{FaultReply, KernelError};
+use pd::FaultReply;
 
 use crate::exit::Crash;
 use crate::lifecycle::State;
@@ -65,11 +67,7 @@ impl<M: bus::Device, L> Vmm<M, L> {
         self.lifecycle.advance(State::Verified);
         // Fillers for what the guest before this one left in list registers, if any.
         self.inject(kernel, 0);
-        let started = match self.cpus.get_mut(0) {
-            Some(cpu) => cpu.start(kernel, 0, entry.pc, entry.x0),
-            None => Err(KernelError::IllegalOperation),
-        };
-        match started {
+        match self.cpus.start(kernel, 0, (entry.pc, entry.x0)) {
             Ok(()) => {
                 self.stats.count(Count::Start);
                 self.lifecycle.advance(State::Running);
@@ -94,13 +92,11 @@ impl<M: bus::Device, L> Vmm<M, L> {
 
     /// Stops vCPU `index`, and lets go of the timer interrupt it had pending.
     fn stop_cpu<K: GuestKernel>(&mut self, kernel: &mut K, index: usize) {
-        let Some(cpu) = self.cpus.get_mut(index) else {
-            return;
-        };
+        let id = self.cpus.id(index);
         // A vCPU that the kernel would not stop is one that it does not have.
-        let _ = cpu.stop(kernel);
+        let _ = self.cpus.stop(kernel, index);
         if self.vgic.level(index, VTIMER_INTID) {
-            let _ = kernel.vcpu_ack_vppi(cpu.id, VTIMER_INTID.into());
+            let _ = kernel.vcpu_ack_vppi(id, VTIMER_INTID.into());
             self.vgic.set_level(index, VTIMER_INTID, false);
         }
     }

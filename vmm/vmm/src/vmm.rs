@@ -94,9 +94,7 @@ impl<M: bus::Device, L> Vmm<M, L> {
 
     /// Fills the list registers of vCPU `index`. Whether the guest has anything new to take.
     pub(crate) fn inject<K: Vcpu>(&mut self, kernel: &mut K, index: usize) -> bool {
-        let Some(id) = self.cpus.get_mut(index).map(|cpu| cpu.id) else {
-            return false;
-        };
+        let id = self.cpus.id(index);
         let mut taken = false;
         while let Some(injection) = self.vgic.next_injection(index) {
             let (virq, priority) = (injection.virq, injection.priority);
@@ -119,6 +117,20 @@ impl<M: bus::Device, L> Vmm<M, L> {
     /// `current` is the vCPU whose fault is being answered; whether its wait is over already is the
     /// result.
     fn settle<K>(&mut self, kernel: &mut K, current: Option<usize>) -> bool
+    where
+        K: GuestKernel,
+        M: Model<K>,
+    {
+        // Most exits change nothing that anybody waits for.
+        if self.vgic.attention() == 0 && !self.cpus.any_held() && self.machine.alarm().is_none() {
+            return false;
+        }
+        self.settle_changes(kernel, current)
+    }
+
+    /// [`Self::settle`] when there may be something to do.
+    #[inline(never)]
+    fn settle_changes<K>(&mut self, kernel: &mut K, current: Option<usize>) -> bool
     where
         K: GuestKernel,
         M: Model<K>,
@@ -151,16 +163,13 @@ impl<M: bus::Device, L> Vmm<M, L> {
     /// Ends the wait of vCPU `index`. One that waits in `wfi` executes that again, and falls through
     /// because of what woke it. Whether it is `current`, to be answered by the caller.
     fn go_on<K: Vcpu>(&mut self, kernel: &mut K, index: usize, current: Option<usize>) -> bool {
-        let Some(cpu) = self.cpus.get_mut(index) else {
-            return false;
-        };
         self.stats.count(Count::Woken);
-        cpu.run = Run::Running;
+        self.cpus.set_run(index, Run::Running);
         if current == Some(index) {
             return true;
         }
         // A vCPU that cannot be resumed has lost its thread; nothing of this guest can help that.
-        let _ = kernel.vcpu_resume(cpu.id);
+        let _ = kernel.vcpu_resume(self.cpus.id(index));
         false
     }
 
@@ -187,33 +196,34 @@ impl<M: bus::Device, L> Vmm<M, L> {
         K: GuestKernel,
         M: Model<K>,
     {
-        if let Some(cpu) = self.cpus.get_mut(index) {
-            cpu.run = run;
-        }
+        self.cpus.set_run(index, run);
         if self.settle(kernel, Some(index)) {
             return FaultReply::Resume;
         }
-        match self.id(index).and_then(|id| kernel.vcpu_hold(id)) {
+        match kernel.vcpu_hold(self.cpus.id(index)) {
             Ok(()) => FaultReply::Hold,
             Err(error) => self.crash(kernel, index, Crash::Kernel(error)),
         }
     }
 
-    /// Carries out what an exit of vCPU `index` came to.
-    fn finish<K>(&mut self, kernel: &mut K, index: usize, step: Step) -> FaultReply
+    /// Carries out what an exit of vCPU `index` came to, if the kernel has done what that took.
+    #[inline(always)]
+    fn conclude<K>(
+        &mut self,
+        kernel: &mut K,
+        index: usize,
+        step: Result<Step, KernelError>,
+    ) -> FaultReply
     where
         K: GuestKernel,
         M: Model<K>,
         L: Loader<K>,
     {
+        let step = step.unwrap_or_else(|error| Step::Crash(Crash::Kernel(error)));
         match step {
             Step::Again => {
                 self.settle(kernel, Some(index));
                 FaultReply::Resume
-            }
-            Step::Answer(reply) => {
-                self.settle(kernel, Some(index));
-                reply
             }
             Step::Advance { pc } => {
                 self.settle(kernel, Some(index));
@@ -271,7 +281,7 @@ impl<M: bus::Device, L> Vmm<M, L> {
         pc: Option<u64>,
         resume: bool,
     ) -> Result<(), KernelError> {
-        let id = self.id(index)?;
+        let id = self.cpus.id(index);
         match pc {
             Some(pc) => kernel.vcpu_write_registers(id, &[pc], resume),
             None => kernel.vcpu_write_registers(id, self.frame.words(), resume),
@@ -310,16 +320,21 @@ where
         }
     }
 
-    fn fault(&mut self, kernel: &mut K, child: ChildId, fault: &Fault) -> FaultReply {
-        let running = |index: &usize| self.cpus.run(*index) == Run::Running;
-        let Some(index) = self.cpus.index_of(child).filter(running) else {
+    fn fault(&mut self, kernel: &mut K, child: ChildId, fault: &Fault<'_>) -> FaultReply {
+        let Some(index) = self.cpus.running(child) else {
             self.stats.count(Count::StrayFault);
             return FaultReply::Hold;
         };
-        let step = self
-            .exit(kernel, index, fault)
-            .unwrap_or_else(|error| Step::Crash(Crash::Kernel(error)));
-        self.finish(kernel, index, step)
+        // Apart from the others, so that the commonest exit goes straight through.
+        let step = match fault.data_abort() {
+            Some(abort) => {
+                self.cpus.no_fetch_abort(index);
+                let step = self.data_abort(kernel, index, abort);
+                return self.conclude(kernel, index, step);
+            }
+            None => self.exit(kernel, index, fault),
+        };
+        self.conclude(kernel, index, step)
     }
 
     fn unexpected(&mut self, event: Unexpected) {

@@ -6,6 +6,8 @@
 //! every VMM asks that for its earliest deadline by a protected call: two kernel entries, since the
 //! driver is passive. A deadline is never withdrawn; a notification that is early costs one look
 //! at the counter.
+//!
+//! Answers BH-19.
 
 use pd::{Call, Message};
 use units::ChannelId;

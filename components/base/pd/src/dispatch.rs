@@ -3,7 +3,7 @@
 
 use units::{ChannelId, ChannelSet, ChildId};
 
-use crate::fault::{Fault, FaultReply, ReplyWords};
+use crate::fault::{Fault, FaultReply};
 use crate::handler::{Handler, Unexpected};
 use crate::message::{MAX_WORDS, Message, MessageInfo};
 
@@ -79,8 +79,6 @@ pub enum Reply {
     Message(Message),
     /// Restart the faulter.
     Resume,
-    /// Restart the faulter with these registers.
-    ResumeWith(ReplyWords),
 }
 
 impl Reply {
@@ -91,10 +89,6 @@ impl Reply {
             Self::None => None,
             Self::Message(message) => Some((message.info(), message.words())),
             Self::Resume => Some((MessageInfo::new(0, 0), &[])),
-            Self::ResumeWith(words) => {
-                let words = words.as_slice();
-                Some((MessageInfo::new(0, words.len()), words))
-            }
         }
     }
 }
@@ -103,7 +97,6 @@ impl From<FaultReply> for Reply {
     fn from(reply: FaultReply) -> Self {
         match reply {
             FaultReply::Resume => Self::Resume,
-            FaultReply::ResumeWith(words) => Self::ResumeWith(words),
             FaultReply::Hold => Self::None,
         }
     }
@@ -166,8 +159,13 @@ pub fn run<H: Handler<P>, P: Port>(handler: &mut H, port: &mut P) -> ! {
     handler.init(port);
     port.start();
     let mut event = Event::default();
-    let mut reply = Reply::None;
+    port.receive(&Reply::None, &mut event);
     loop {
-        reply = step(handler, port, &mut event, &reply);
+        // Apart, so that the usual answers are never stored, but lead to their system call.
+        match dispatch(handler, port, &event) {
+            Reply::None => port.receive(&Reply::None, &mut event),
+            Reply::Resume => port.receive(&Reply::Resume, &mut event),
+            reply @ Reply::Message(_) => port.receive(&reply, &mut event),
+        }
     }
 }

@@ -55,25 +55,36 @@ impl KernelError {
     /// # Errors
     ///
     /// The decoded error.
+    #[inline]
     pub fn check(info: MessageInfo, words: &[u64]) -> Result<(), Self> {
-        let word = |index: usize| words.get(index).copied().unwrap_or(0);
-        Err(match info.label() {
-            0 => return Ok(()),
-            1 => Self::InvalidArgument { index: word(0) },
-            2 => Self::InvalidCapability { index: word(0) },
+        match info.label() {
+            0 => Ok(()),
+            label => {
+                let word = |index: usize| words.get(index).copied().unwrap_or(0);
+                Err(Self::decode(label, word(0), word(1)))
+            }
+        }
+    }
+
+    /// The error with this label and these first message registers.
+    #[cold]
+    const fn decode(label: u64, first: u64, second: u64) -> Self {
+        match label {
+            1 => Self::InvalidArgument { index: first },
+            2 => Self::InvalidCapability { index: first },
             3 => Self::IllegalOperation,
             4 => Self::Range {
-                min: word(0),
-                max: word(1),
+                min: first,
+                max: second,
             },
             5 => Self::Alignment,
             6 => Self::FailedLookup,
             7 => Self::TruncatedMessage,
             8 => Self::DeleteFirst,
             9 => Self::RevokeFirst,
-            10 => Self::NotEnoughMemory { available: word(0) },
+            10 => Self::NotEnoughMemory { available: first },
             other => Self::Unknown(other),
-        })
+        }
     }
 }
 

@@ -3,12 +3,6 @@
 
 use crate::message::MessageInfo;
 
-/// Words of the longest fault message.
-const FAULT_WORDS: usize = 13;
-
-/// Words of the longest useful reply: what `UnknownSyscall` copies back.
-const REPLY_WORDS: usize = 12;
-
 /// Fault labels.
 pub mod label {
     /// A capability lookup failed in a system call.
@@ -31,12 +25,11 @@ pub mod label {
     pub const VPPI_EVENT: u64 = 9;
 }
 
-/// A fault message as it arrived. For a child PD its contents are unchecked input.
+/// A fault message where it arrived. For a child PD its contents are unchecked input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fault {
+pub struct Fault<'a> {
     label: u64,
-    len: u8,
-    words: [u64; FAULT_WORDS],
+    words: &'a [u64],
 }
 
 /// Why a capability lookup failed.
@@ -97,22 +90,6 @@ pub struct UnknownSyscall {
     pub spsr: u64,
     /// The number.
     pub number: u64,
-}
-
-impl UnknownSyscall {
-    /// The reply that returns `results` in x0 onwards (at most eight, other registers unchanged) and
-    /// continues after the system call.
-    #[must_use]
-    pub fn advance(&self, results: &[u64]) -> FaultReply {
-        let mut words = [0; 9];
-        let (registers, pc) = words.split_at_mut(8);
-        registers.copy_from_slice(&self.registers);
-        pc.fill(self.next_pc);
-        for (register, result) in registers.iter_mut().zip(results) {
-            *register = *result;
-        }
-        FaultReply::ResumeWith(ReplyWords::new(&words))
-    }
 }
 
 /// An exception that is none of the others.
@@ -196,20 +173,15 @@ pub enum FaultKind {
     },
 }
 
-impl Fault {
-    /// Takes the words that `info` announces, at most 13 and at most what is there.
+impl<'a> Fault<'a> {
+    /// The words that `info` announces, at most what is there.
     #[must_use]
-    pub fn new(info: MessageInfo, words: &[u64]) -> Self {
-        let mut fault = Self {
+    #[inline]
+    pub fn new(info: MessageInfo, words: &'a [u64]) -> Self {
+        Self {
             label: info.label(),
-            len: 0,
-            words: [0; FAULT_WORDS],
-        };
-        for (to, from) in fault.words.iter_mut().zip(words).take(info.len()) {
-            *to = *from;
-            fault.len += 1;
+            words: words.get(..info.len()).unwrap_or(words),
         }
-        fault
     }
 
     /// The fault type; see [`label`].
@@ -220,14 +192,30 @@ impl Fault {
 
     /// The words that arrived.
     #[must_use]
-    pub fn words(&self) -> &[u64] {
-        self.words.get(..usize::from(self.len)).unwrap_or_default()
+    pub const fn words(&self) -> &'a [u64] {
+        self.words
+    }
+
+    /// What it says if it is a load or store that failed, as most faults of a guest are.
+    #[must_use]
+    #[inline]
+    pub fn data_abort(&self) -> Option<VmFault> {
+        match (self.label, self.words) {
+            (label::VM_FAULT, [ip, address, 0, syndrome, ..]) => Some(VmFault {
+                ip: *ip,
+                address: *address,
+                prefetch: false,
+                syndrome: *syndrome,
+            }),
+            _ => None,
+        }
     }
 
     /// Decodes by label and length.
     #[must_use]
+    #[inline]
     pub fn decode(&self) -> FaultKind {
-        let words = self.words();
+        let words = self.words;
         let decoded = match self.label {
             label::CAP_FAULT => decode_cap(words),
             label::UNKNOWN_SYSCALL => decode_syscall(words),
@@ -324,43 +312,14 @@ fn decode_vm(words: &[u64]) -> Option<FaultKind> {
     }))
 }
 
-/// Registers that the answer to a fault carries, in the order of the fault's message. Only
-/// `UnknownSyscall` (12) and `UserException` (3) take any.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ReplyWords {
-    len: u8,
-    words: [u64; REPLY_WORDS],
-}
-
-impl ReplyWords {
-    /// Takes the first twelve of `from`.
-    #[must_use]
-    pub fn new(from: &[u64]) -> Self {
-        let mut reply = Self {
-            len: 0,
-            words: [0; REPLY_WORDS],
-        };
-        for (to, from) in reply.words.iter_mut().zip(from) {
-            *to = *from;
-            reply.len += 1;
-        }
-        reply
-    }
-
-    /// The words.
-    #[must_use]
-    pub fn as_slice(&self) -> &[u64] {
-        self.words.get(..usize::from(self.len)).unwrap_or_default()
-    }
-}
-
 /// What becomes of a faulted child or vCPU.
+///
+/// Two kinds of fault could be answered with registers. That is left out: the dozen words would be
+/// copied at every exit, and writing the few that change does the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FaultReply {
     /// Continue at its program counter: the faulting instruction, unless registers were written.
     Resume,
-    /// Continue with these registers.
-    ResumeWith(ReplyWords),
     /// Leave it stopped. Its fault is dropped; only a restart or written registers with resume
     /// start it again.
     Hold,

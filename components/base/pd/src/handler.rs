@@ -20,6 +20,17 @@ pub enum Unexpected {
     Badge(u64),
 }
 
+impl Unexpected {
+    /// The channels that it came over, if it was a notification; else none.
+    #[must_use]
+    pub const fn channels(self) -> ChannelSet {
+        match self {
+            Self::Notified(channels) => channels,
+            Self::Protected(_) | Self::Fault(_) | Self::Badge(_) => ChannelSet::EMPTY,
+        }
+    }
+}
+
 /// Reactions of a PD to events. `K` is the kernel, bounded by the facets the handler uses.
 ///
 /// Every method runs to completion; none may wait for a peer or do work without bound. Every method
@@ -47,7 +58,7 @@ pub trait Handler<K> {
     ///
     /// A child can send its parent a message that looks like any fault, so label and words of a
     /// child's fault are unchecked input. A guest cannot.
-    fn fault(&mut self, kernel: &mut K, child: ChildId, fault: &Fault) -> FaultReply {
+    fn fault(&mut self, kernel: &mut K, child: ChildId, fault: &Fault<'_>) -> FaultReply {
         let (_, _) = (kernel, fault);
         self.unexpected(Unexpected::Fault(child));
         FaultReply::Hold

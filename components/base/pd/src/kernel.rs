@@ -93,6 +93,19 @@ pub trait Vcpu {
     /// The kernel's refusal; `into` is unspecified then.
     fn vcpu_read_registers(&mut self, id: VcpuId, into: &mut [u64]) -> Result<(), KernelError>;
 
+    /// Reads the one register at `position` (0 to 35, [`crate::context`]) of the thread context. The
+    /// kernel transfers all registers before it too; ports override this to fetch none of them.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    fn vcpu_read_register(&mut self, id: VcpuId, position: usize) -> Result<u64, KernelError> {
+        let mut words = [0; crate::context::COUNT];
+        let prefix = words.get_mut(..=position).unwrap_or_default();
+        self.vcpu_read_registers(id, prefix)?;
+        Ok(prefix.last().copied().unwrap_or(0))
+    }
+
     /// Writes the first `from.len()` registers (1 to 36) of the thread context and, with `resume`,
     /// restarts the thread.
     ///

@@ -35,8 +35,8 @@ pub use deferred::{Deferred, DeferredSlot};
 pub use dispatch::{BadgeKind, Event, Port, Reply, dispatch, run, step};
 pub use error::KernelError;
 pub use fault::{
-    CapFault, DebugException, Fault, FaultKind, FaultReply, LookupFailure, ReplyWords,
-    UnknownSyscall, UserException, VmFault, label,
+    CapFault, DebugException, Fault, FaultKind, FaultReply, LookupFailure, UnknownSyscall,
+    UserException, VmFault, label,
 };
 pub use handler::{Component, Handler, Unexpected};
 pub use kernel::{Cache, Call, Child, Clock, DebugOut, Irq, Kernel, Notify, PhysicalTimer, Vcpu};

@@ -6,6 +6,7 @@ use core::fmt;
 use mmio::{MmioError, UniqueMmioPointer, Window};
 use record::{
     ChannelEntry, ChildEntry, IrqEntry, LookupError, Record, RecordError, RegionEntry, Role,
+    WindowEntry,
 };
 use shm::{Region, Ro, Rw};
 use units::{ChannelId, ChildId, IrqId, VcpuId};
@@ -256,6 +257,15 @@ impl<'a> Setup<'a> {
     /// [`SetupError::Lookup`].
     pub fn region_entry(&self, role: &str) -> Result<RegionEntry, SetupError> {
         Ok(self.record.region(role)?)
+    }
+
+    /// The window with `role`: memory as devices address it, which this PD may hand to a device.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Lookup`].
+    pub fn dma(&self, role: &str) -> Result<WindowEntry, SetupError> {
+        Ok(self.record.window(role)?)
     }
 
     /// This PD's id of the channel with `role`.

@@ -152,7 +152,20 @@ fn faults_of_the_test_vectors_decode() {
 }
 
 #[test]
-fn an_unknown_syscall_can_be_advanced() {
+fn a_data_abort_is_told_from_a_fetch_and_from_other_faults() {
+    let words = [0x100, 0x0800_0000, 0, 0x9380_0004];
+    let fault = |label, words| Fault::new(MessageInfo::new(label, 4), words);
+    let abort = fault(label::VM_FAULT, &words).data_abort().unwrap();
+    assert_eq!(FaultKind::Vm(abort), decode(label::VM_FAULT, &words));
+    let fetch = [0x100, 0x0800_0000, 1, 0x8200_0004];
+    assert_eq!(fault(label::VM_FAULT, &fetch).data_abort(), None);
+    assert_eq!(fault(label::VCPU_FAULT, &words).data_abort(), None);
+    let short = Fault::new(MessageInfo::new(label::VM_FAULT, 3), &words);
+    assert_eq!(short.data_abort(), None);
+}
+
+#[test]
+fn an_unknown_syscall_is_decoded() {
     let number = (-100_i64).cast_unsigned();
     let words = [
         1,
@@ -176,10 +189,8 @@ fn an_unknown_syscall_can_be_advanced() {
         (syscall.ip, syscall.next_pc, syscall.number),
         (0x100, 0x104, number)
     );
-    let reply = Reply::from(syscall.advance(&[42]));
-    let (info, sent) = reply.parts().unwrap();
-    assert_eq!((info.label(), info.len()), (0, 9));
-    assert_eq!(sent, [42, 2, 3, 0, 0, 0, 7, number, 0x104]);
+    assert_eq!(syscall.registers, [1, 2, 3, 0, 0, 0, 7, number]);
+    assert_eq!((syscall.sp, syscall.spsr), (0xff00, 0x6000_0040));
 }
 
 #[test]
@@ -320,11 +331,11 @@ impl<K: Notify + Irq + Child> Handler<K> for Echo {
         message
     }
 
-    fn fault(&mut self, kernel: &mut K, child: ChildId, fault: &Fault) -> FaultReply {
+    fn fault(&mut self, kernel: &mut K, child: ChildId, _: &Fault<'_>) -> FaultReply {
         if child == self.child && kernel.child_restart(child, 0x40).is_ok() {
             return FaultReply::Hold;
         }
-        FaultReply::ResumeWith(ReplyWords::new(fault.words()))
+        FaultReply::Resume
     }
 }
 
@@ -349,11 +360,7 @@ fn the_kernel_records_fails_and_interrupts() {
     let replies = kernel.drive(&mut echo);
     assert_eq!(replies[0], Reply::Message(Message::with(8, [1, 2, 3])));
     assert_eq!(replies[2], Reply::None, "restarted");
-    assert_eq!(
-        replies[3],
-        Reply::ResumeWith(ReplyWords::new(&[6])),
-        "the restart was refused"
-    );
+    assert_eq!(replies[3], Reply::Resume, "the restart was refused");
     assert_eq!(
         (
             kernel.notifications(echo.out),
@@ -397,6 +404,7 @@ fn the_kernel_lies_about_registers() {
     assert!(kernel.vcpu_write_registers(id, &[0; 37], true).is_err());
 }
 
+// Shows BH-06.
 #[test]
 fn setup_says_what_is_missing_or_wrong() {
     let create = |world: &mut fake::World| {

@@ -70,6 +70,27 @@ pub struct ChildEntry {
     pub entry: u64,
 }
 
+/// Memory as devices address it: what a PD may let a device read and write on somebody's behalf. The
+/// PD itself need not map it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct WindowEntry {
+    /// Where devices see it.
+    pub paddr: PhysAddr,
+    /// How long it is; never zero, and the last byte has an address.
+    pub size: Bytes,
+}
+
+impl WindowEntry {
+    /// Physical address of the `len` bytes at `offset`; `None` unless all of them lie inside.
+    #[must_use]
+    pub const fn address(&self, offset: u64, len: u64) -> Option<PhysAddr> {
+        match offset.checked_add(len) {
+            Some(end) if end <= self.size.get() => self.paddr.checked_add(offset),
+            _ => None,
+        }
+    }
+}
+
 /// One entry without its role.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Entry<'a> {
@@ -87,6 +108,8 @@ pub enum Entry<'a> {
     Value(u64),
     /// A text.
     Text(&'a str),
+    /// Memory as devices address it.
+    Window(WindowEntry),
 }
 
 impl<'a> Entry<'a> {
@@ -101,6 +124,7 @@ impl<'a> Entry<'a> {
             Self::Vcpu(_) => Kind::Vcpu,
             Self::Value(_) => Kind::Value,
             Self::Text(_) => Kind::Text,
+            Self::Window(_) => Kind::Window,
         }
     }
 
@@ -132,6 +156,7 @@ impl<'a> Entry<'a> {
             Kind::Vcpu => Self::Vcpu(VcpuId::new(a).ok_or(id)?),
             Kind::Value => Self::Value(a),
             Kind::Text => Self::Text(decode_text(a, b, heap).ok_or(EntryFault::Text)?),
+            Kind::Window => Self::Window(decode_window(a, b).ok_or(EntryFault::Window)?),
         }))
     }
 
@@ -152,6 +177,7 @@ impl<'a> Entry<'a> {
             Self::Vcpu(id) => (0, [id.into(), 0, 0]),
             Self::Value(value) => (0, [value, 0, 0]),
             Self::Text(text) => (0, [0, text.len() as u64, 0]),
+            Self::Window(window) => (0, [window.paddr.get(), window.size.get(), 0]),
         };
         (self.kind().raw(), flags, operands)
     }
@@ -189,6 +215,13 @@ fn encode_region(region: &RegionEntry) -> (u16, [u64; 3]) {
         | flag(region.paddr.is_some(), region_flags::PADDR);
     let paddr = region.paddr.map_or(0, PhysAddr::get);
     (flags, [region.vaddr.get(), region.size.get(), paddr])
+}
+
+fn decode_window(paddr: u64, size: u64) -> Option<WindowEntry> {
+    let (paddr, size) = (PhysAddr::new(paddr), Bytes::new(size));
+    // The last byte must be addressable, which also refuses an empty window.
+    paddr.checked_add(size.get().checked_sub(1)?)?;
+    Some(WindowEntry { paddr, size })
 }
 
 fn decode_text(offset: u64, len: u64, heap: &[u8]) -> Option<&str> {

@@ -61,6 +61,8 @@ pub enum EntryFault {
     IrqNumber(u64),
     /// A text outside the heap, or not UTF-8.
     Text,
+    /// A window that is empty or leaves the physical address space.
+    Window,
 }
 
 impl fmt::Display for RecordError {
@@ -103,6 +105,7 @@ impl fmt::Display for EntryFault {
             Self::Region => f.write_str("the region is empty or leaves the address space"),
             Self::IrqNumber(number) => write!(f, "interrupt number {number} exceeds 32 bits"),
             Self::Text => f.write_str("the text is outside the heap or not UTF-8"),
+            Self::Window => f.write_str("the window is empty or leaves the address space"),
         }
     }
 }

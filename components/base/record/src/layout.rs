@@ -13,7 +13,7 @@ pub const MAGIC: u32 = u32::from_le_bytes(*b"BHRC");
 pub const VERSION_MAJOR: u16 = 1;
 
 /// Minor version: which kinds and flags exist.
-pub const VERSION_MINOR: u16 = 0;
+pub const VERSION_MINOR: u16 = 1;
 
 /// Bytes of the header.
 pub const HEADER_SIZE: usize = 32;
@@ -87,6 +87,8 @@ pub enum Kind {
     Value = 6,
     /// A text. a: offset in the text heap, b: bytes.
     Text = 7,
+    /// Memory as devices address it, mapped or not. a: physical address, b: bytes. Since 1.1.
+    Window = 8,
 }
 
 impl Kind {
@@ -99,6 +101,7 @@ impl Kind {
             5 => Self::Vcpu,
             6 => Self::Value,
             7 => Self::Text,
+            8 => Self::Window,
             _ => return None,
         })
     }
@@ -118,6 +121,7 @@ impl Kind {
             Self::Vcpu => "vcpu",
             Self::Value => "value",
             Self::Text => "text",
+            Self::Window => "window",
         }
     }
 }

@@ -5,7 +5,7 @@
 //! them into a read-only region at build time. The PD looks them up by *role*, a short name that
 //! its own crate defines; it never contains an address or a number.
 //!
-//! # Format, version 1.0
+//! # Format, version 1.1
 //!
 //! Little endian. A header of [`HEADER_SIZE`] bytes, entries of [`ENTRY_SIZE`] bytes each, then a
 //! heap of UTF-8 text that `Text` entries point into. See the `layout` module for the fields.
@@ -20,6 +20,8 @@
 //!
 //! The record comes from the tool, not from a peer. It is parsed as if it were hostile all the
 //! same, so that a wrong image is refused with a reason instead of running with wrong addresses.
+//!
+//! Answers BH-06.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -38,6 +40,7 @@ pub use build::{BuildError, Builder, encoded_len};
 pub use crc::crc32;
 pub use entry::{
     ChannelEntry, ChannelRights, ChildEntry, Entry, IrqEntry, RegionEntry, RegionRights,
+    WindowEntry,
 };
 pub use error::{EntryFault, LookupError, RecordError};
 pub use layout::{ENTRY_SIZE, HEADER_SIZE, Kind, MAGIC, VERSION_MAJOR, VERSION_MINOR};

@@ -5,7 +5,7 @@ use units::VcpuId;
 use zerocopy::FromBytes;
 
 use crate::crc::crc32;
-use crate::entry::{ChannelEntry, ChildEntry, Entry, IrqEntry, RegionEntry};
+use crate::entry::{ChannelEntry, ChildEntry, Entry, IrqEntry, RegionEntry, WindowEntry};
 use crate::error::{EntryFault, LookupError, RecordError};
 use crate::layout::{
     CRC_OFFSET, ENTRY_SIZE, HEADER_SIZE, Kind, MAGIC, RawEntry, RawHeader, VERSION_MAJOR,
@@ -154,6 +154,19 @@ impl<'a> Record<'a> {
         })
     }
 
+    /// The window with `role`. A window may share its role with the region that maps it.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupError`] unless exactly one window has the role.
+    pub fn window(&self, role: &str) -> Result<WindowEntry, LookupError> {
+        self.one(role, Kind::Window, |entry| match entry {
+            Entry::Window(window) => Some(window),
+            _ => None,
+        })
+    }
+
+    /// Windows have roles of their own: they describe the memory of another entry as devices see it.
     fn one<T>(
         &self,
         role: &str,
@@ -161,12 +174,11 @@ impl<'a> Record<'a> {
         pick: impl Fn(Entry<'a>) -> Option<T>,
     ) -> Result<T, LookupError> {
         let shown = Role::lossy(role);
-        let mut matching = self.with_role(role);
+        let of_kind =
+            |entry: &Entry<'_>| (entry.kind() == Kind::Window) == (expected == Kind::Window);
+        let mut matching = self.with_role(role).filter(of_kind);
         let Some(entry) = matching.next() else {
-            return Err(LookupError::Missing {
-                role: shown,
-                kind: expected,
-            });
+            return Err(self.absent(role, expected));
         };
         if matching.next().is_some() {
             return Err(LookupError::Ambiguous {
@@ -179,6 +191,22 @@ impl<'a> Record<'a> {
             expected,
             found: entry.kind(),
         })
+    }
+
+    /// Why nothing of the kind `expected` has `role`.
+    fn absent(&self, role: &str, expected: Kind) -> LookupError {
+        let shown = Role::lossy(role);
+        match self.with_role(role).next() {
+            Some(entry) => LookupError::WrongKind {
+                role: shown,
+                expected,
+                found: entry.kind(),
+            },
+            None => LookupError::Missing {
+                role: shown,
+                kind: expected,
+            },
+        }
     }
 }
 

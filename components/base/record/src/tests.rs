@@ -61,7 +61,15 @@ fn sample_entries() -> Vec<(&'static str, Entry<'static>)> {
         ("baud", Entry::Value(115_200)),
         ("empty", Entry::Text("")),
         ("motto", Entry::Text("grüß Gott")),
+        ("regs", sample_window()),
     ]
+}
+
+fn sample_window() -> Entry<'static> {
+    Entry::Window(WindowEntry {
+        paddr: PhysAddr::new(0x4000_0000),
+        size: Bytes::new(0x1000_0000),
+    })
 }
 
 /// Recomputes the checksum after a test changed bytes on purpose.
@@ -78,7 +86,7 @@ fn lookup_checksum(record: &[u8]) -> u32 {
 fn sizes_are_pinned() {
     assert_eq!((HEADER_SIZE, ENTRY_SIZE, ROLE_SIZE), (32, 64, 32));
     assert_eq!(MAGIC.to_le_bytes(), *b"BHRC");
-    assert_eq!((VERSION_MAJOR, VERSION_MINOR), (1, 0));
+    assert_eq!((VERSION_MAJOR, VERSION_MINOR), (1, 1));
     assert_eq!(
         crc32(&[b"1234", b"56789"]),
         0xcbf4_3926,
@@ -92,7 +100,7 @@ fn first_bytes_are_pinned() {
     let mut builder = Builder::new(&mut buffer);
     builder.add("baud", &Entry::Value(0x1_c200)).unwrap();
     assert_eq!(builder.finish(), Ok(96));
-    assert_eq!(buffer[..12], *b"BHRC\x01\x00\x00\x00\x60\x00\x00\x00");
+    assert_eq!(buffer[..12], *b"BHRC\x01\x00\x01\x00\x60\x00\x00\x00");
     assert_eq!(
         buffer[16..32],
         [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -119,7 +127,7 @@ fn round_trip() {
         .map(|(role, e)| (role.to_string(), e))
         .collect();
     assert_eq!(found, expected);
-    assert_eq!(len, encoded_len(9, "first".len() + "grüß Gott".len()));
+    assert_eq!(len, encoded_len(10, "first".len() + "grüß Gott".len()));
     assert_eq!(record.text("motto"), Ok("grüß Gott"));
     assert_eq!(record.value("baud"), Ok(115_200));
     assert_eq!(record.irq("irq").map(|irq| irq.number), Ok(33));
@@ -135,6 +143,40 @@ fn round_trip() {
     );
 }
 
+#[test]
+fn a_window_shares_the_role_of_its_region() {
+    let mut buffer = [0; 4096];
+    let _ = sample(&mut buffer);
+    let record = Record::parse(&buffer).unwrap();
+    let window = record.window("regs").unwrap();
+    assert_eq!(Entry::Window(window), sample_window());
+    assert_eq!(record.region("regs").unwrap().size, Bytes::new(0x1000));
+    assert!(matches!(
+        record.window("baud"),
+        Err(LookupError::WrongKind { .. })
+    ));
+    assert!(matches!(
+        record.window("none"),
+        Err(LookupError::Missing { .. })
+    ));
+}
+
+#[test]
+fn a_window_translates_what_lies_inside() {
+    let window = WindowEntry {
+        paddr: PhysAddr::new(0x4000_0000),
+        size: Bytes::new(0x1000),
+    };
+    let at = |offset, len| window.address(offset, len).map(PhysAddr::get);
+    assert_eq!(at(0, 0x1000), Some(0x4000_0000));
+    assert_eq!(at(0xfff, 1), Some(0x4000_0fff));
+    assert_eq!(at(0xfff, 2), None);
+    assert_eq!(at(0x1001, 0), None);
+    assert_eq!(at(u64::MAX, 2), None);
+    assert_eq!(at(2, u64::MAX), None);
+}
+
+// Shows BH-06.
 #[test]
 fn lookups_say_what_is_wrong() {
     let mut buffer = [0; 1024];
@@ -152,6 +194,10 @@ fn lookups_say_what_is_wrong() {
     assert_eq!(
         record.region("b c").map_err(message),
         Err("record has no region with role 'b?c'".into())
+    );
+    assert_eq!(
+        record.window("a").map_err(message),
+        Err("role 'a' should be a window, but is a value".into())
     );
     assert!(matches!(
         record.value("two"),
@@ -234,6 +280,17 @@ fn a_bad_record_is_refused_by_name() {
     ));
     assert_eq!(entry_fault(256 + 40, &[62]), Some((4, EntryFault::Id(62))));
     assert_eq!(entry_fault(320 + 40, &[62]), Some((5, EntryFault::Id(62))));
+    let window = 9 * ENTRY_SIZE;
+    assert_eq!(
+        entry_fault(window + 48, &[0; 8]),
+        Some((9, EntryFault::Window)),
+        "empty window"
+    );
+    assert_eq!(
+        entry_fault(window + 40, &[0xff; 8]),
+        Some((9, EntryFault::Window)),
+        "beyond the last address"
+    );
 }
 
 #[test]
@@ -247,12 +304,12 @@ fn later_minor_versions_are_read() {
     assert_eq!(record.minor_version(), 9);
     assert_eq!(
         record.entries().count(),
-        8,
+        9,
         "the entry of unknown kind is skipped"
     );
     assert!(matches!(
         record.region("regs"),
-        Err(LookupError::Missing { .. })
+        Err(LookupError::WrongKind { .. })
     ));
 }
 

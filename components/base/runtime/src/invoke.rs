@@ -40,15 +40,40 @@ pub(crate) fn read_registers<S: Syscalls>(
     tcb: u64,
     into: &mut [u64],
 ) -> Result<(), KernelError> {
-    let label = sys.labels().tcb_read_registers;
-    let answer = invoke(sys, tcb, label, &[0, into.len() as u64])?;
-    for (index, word) in into.iter_mut().enumerate() {
-        *word = match answer.words.get(index) {
-            Some(fast) => *fast,
-            None => sys.message_word(index),
-        };
+    let answer = request_registers(sys, tcb, into.len())?;
+    for (to, fast) in into.iter_mut().zip(answer.words) {
+        *to = fast;
     }
+    sys.message_words(MAX_WORDS, into.get_mut(MAX_WORDS..).unwrap_or_default());
     Ok(())
+}
+
+/// Reads the word at `position` of a thread's context.
+pub(crate) fn read_register<S: Syscalls>(
+    sys: &mut S,
+    tcb: u64,
+    position: usize,
+) -> Result<u64, KernelError> {
+    let answer = request_registers(sys, tcb, position + 1)?;
+    Ok(match answer.words.get(position) {
+        Some(fast) => *fast,
+        None => sys.message_word(position),
+    })
+}
+
+/// Asks for the first `count` words of a thread's context.
+fn request_registers<S: Syscalls>(
+    sys: &mut S,
+    tcb: u64,
+    count: usize,
+) -> Result<Received, KernelError> {
+    let answer = sys.call(Outgoing {
+        dest: tcb,
+        info: MessageInfo::new(sys.labels().tcb_read_registers, 2),
+        words: [0, count as u64, 0, 0],
+    });
+    KernelError::check(answer.info, &answer.words)?;
+    Ok(answer)
 }
 
 /// Writes the first words of a thread's context; with `resume` the thread is restarted. More words
@@ -67,13 +92,10 @@ pub(crate) fn write_registers<S: Syscalls>(
         return Err(TOO_MANY);
     }
     // Most writes are of a few registers: those travel in registers too, and nothing is copied.
-    for (index, word) in from.iter().enumerate().skip(MAX_WORDS - HEAD_WORDS) {
-        sys.set_message_word(HEAD_WORDS + index, *word);
-    }
-    let mut words = [u64::from(resume), from.len() as u64, 0, 0];
-    for (to, word) in words.iter_mut().skip(HEAD_WORDS).zip(from) {
-        *to = *word;
-    }
+    let rest = from.get(MAX_WORDS - HEAD_WORDS..).unwrap_or_default();
+    sys.set_message_words(MAX_WORDS, rest);
+    let word = |index: usize| from.get(index).copied().unwrap_or(0);
+    let words = [u64::from(resume), from.len() as u64, word(0), word(1)];
     let label = sys.labels().tcb_write_registers;
     let answer = sys.call(Outgoing {
         dest: tcb,

@@ -10,7 +10,7 @@ use pd::{
 use units::{ChannelId, ChildId, IrqId, PdVaddr, VcpuId};
 
 use crate::abi;
-use crate::invoke::{invoke, read_registers, write_registers};
+use crate::invoke::{invoke, read_register, read_registers, write_registers};
 use crate::program::Identity;
 use crate::syscalls::{CacheOp, Outgoing, Syscalls};
 
@@ -153,6 +153,10 @@ impl<S: Syscalls> Vcpu for Kernel<S> {
 
     fn vcpu_read_registers(&mut self, id: VcpuId, into: &mut [u64]) -> Result<(), KernelError> {
         read_registers(&mut self.sys, vcpu_tcb(id), into)
+    }
+
+    fn vcpu_read_register(&mut self, id: VcpuId, position: usize) -> Result<u64, KernelError> {
+        read_register(&mut self.sys, vcpu_tcb(id), position)
     }
 
     fn vcpu_write_registers(

@@ -5,6 +5,8 @@
 //! where, how an invocation is marshalled, when a deferred action goes out and how a passive
 //! server hands its scheduling context back is the same on both kernels and is here, tested on the
 //! host.
+//!
+//! Answers BH-08.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

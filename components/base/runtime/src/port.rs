@@ -25,7 +25,7 @@ impl<S: Syscalls> Port for Kernel<S> {
         let received = match reply.parts() {
             Some((info, words)) => {
                 self.flush_deferred();
-                let words = self.load(words);
+                let words = fast(words);
                 self.sys.reply_recv(abi::INPUT, info, words, abi::REPLY)
             }
             None => match self.take_outgoing() {
@@ -55,18 +55,6 @@ impl<S: Syscalls> Kernel<S> {
         Some(self.outgoing(action))
     }
 
-    /// Splits a reply's words between registers and the IPC buffer.
-    fn load(&mut self, words: &[u64]) -> Words {
-        let mut fast = [0; MAX_WORDS];
-        for (index, word) in words.iter().enumerate() {
-            match fast.get_mut(index) {
-                Some(register) => *register = *word,
-                None => self.sys.set_message_word(index, *word),
-            }
-        }
-        fast
-    }
-
     fn store(&self, received: &Received, event: &mut Event) {
         event.badge = received.badge;
         event.info = received.info;
@@ -79,4 +67,13 @@ impl<S: Syscalls> Kernel<S> {
             }
         }
     }
+}
+
+/// A reply's words, which all travel in registers.
+fn fast(words: &[u64]) -> Words {
+    let mut fast = [0; MAX_WORDS];
+    for (to, from) in fast.iter_mut().zip(words) {
+        *to = *from;
+    }
+    fast
 }

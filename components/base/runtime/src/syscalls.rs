@@ -56,6 +56,18 @@ pub trait Syscalls {
     fn call(&mut self, out: Outgoing) -> Received;
     /// Word `index` (4..120) of the message in the IPC buffer; 0 outside.
     fn message_word(&self, index: usize) -> u64;
+    /// Reads the words from `first` on (4..120) of the message in the IPC buffer; 0 outside.
+    fn message_words(&self, first: usize, into: &mut [u64]) {
+        for (index, word) in (first..).zip(into) {
+            *word = self.message_word(index);
+        }
+    }
+    /// Sets the words from `first` on (4..120) of the message in the IPC buffer; ignored outside.
+    fn set_message_words(&mut self, first: usize, from: &[u64]) {
+        for (index, word) in (first..).zip(from) {
+            self.set_message_word(index, *word);
+        }
+    }
     /// Sets word `index` (4..120) of the message in the IPC buffer; ignored outside.
     fn set_message_word(&mut self, index: usize, value: u64);
     /// The invocation labels of the kernel configuration this image is built for.

@@ -130,6 +130,7 @@ impl<T: Scalar, A: Access> Cell<T, A> {
     /// Loads the value, relaxed.
     #[must_use]
     pub fn load(&self) -> T {
+        crate::touch(1);
         // SAFETY: aligned and mapped since construction; accesses are atomic only.
         unsafe { T::load(self.at) }
     }
@@ -137,6 +138,7 @@ impl<T: Scalar, A: Access> Cell<T, A> {
     /// Loads the value; what the peer wrote before its matching release is visible afterwards.
     #[must_use]
     pub fn load_acquire(&self) -> T {
+        crate::touch(1);
         // SAFETY: as in `load`.
         unsafe { T::load_acquire(self.at) }
     }
@@ -154,12 +156,14 @@ impl<T: Scalar, A: Access> Cell<T, A> {
 impl<T: Scalar> Cell<T, Rw> {
     /// Stores a value, relaxed.
     pub fn store(&self, value: T) {
+        crate::touch(1);
         // SAFETY: aligned, mapped and writable since construction; accesses are atomic only.
         unsafe { T::store(self.at, value) };
     }
 
     /// Stores a value; everything written before is visible to whoever loads it with acquire.
     pub fn store_release(&self, value: T) {
+        crate::touch(1);
         // SAFETY: as in `store`.
         unsafe { T::store_release(self.at, value) };
     }

@@ -8,8 +8,13 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 /// Bytes of a word.
 const WORD: usize = size_of::<u64>();
+
+/// Bytes from which on putting words together is worth its beginning and end.
+const SHIFTED: usize = 32;
 
 /// How a range falls into leading bytes, aligned words and trailing bytes.
 struct Split {
@@ -36,6 +41,11 @@ impl Split {
 ///
 /// `from..from + into.len()` satisfies the contract of `Region::from_raw` for reading.
 pub(crate) unsafe fn from_shared(from: NonNull<u8>, into: &mut [u8]) {
+    let to = NonNull::from(&mut *into).cast::<u8>();
+    if into.len() >= SHIFTED && from.as_ptr().addr() % WORD != to.as_ptr().addr() % WORD {
+        // SAFETY: the caller's contract for reading; `into` is valid for writing and nobody else's.
+        return unsafe { between_shared(from, to, into.len()) };
+    }
     let split = Split::of(from.as_ptr().addr(), into.len());
     let (head, rest) = into.split_at_mut(split.head);
     let (body, tail) = rest.split_at_mut(split.words * WORD);
@@ -48,12 +58,78 @@ pub(crate) unsafe fn from_shared(from: NonNull<u8>, into: &mut [u8]) {
     }
 }
 
+/// Loads a value, in whole words without a loop where size and address allow it.
+///
+/// # Safety
+///
+/// As [`from_shared`] for `size_of::<T>()` bytes.
+#[inline(always)]
+pub(crate) unsafe fn load_value<T: FromBytes + IntoBytes>(from: NonNull<u8>) -> T {
+    let mut value = T::new_zeroed();
+    if !is_words::<T>(from) {
+        // SAFETY: the caller's contract.
+        unsafe { from_shared(from, value.as_mut_bytes()) };
+        return value;
+    }
+    // Another variable, so that this one need not have an address.
+    let mut value = T::new_zeroed();
+    let (words, _) = value.as_mut_bytes().as_chunks_mut::<WORD>();
+    for (at, word) in words.iter_mut().enumerate() {
+        // SAFETY: the word lies below the value's size; `from` is aligned and so is each word.
+        let loaded = unsafe { atomic_word(from.add(at * WORD)) }.load(Ordering::Relaxed);
+        *word = loaded.to_ne_bytes();
+    }
+    value
+}
+
+/// Stores a value, in whole words without a loop where size and address allow it.
+///
+/// # Safety
+///
+/// As [`to_shared`] for `size_of::<T>()` bytes.
+#[inline(always)]
+pub(crate) unsafe fn store_value<T: IntoBytes + Immutable>(value: &T, to: NonNull<u8>) {
+    if !is_words::<T>(to) {
+        // SAFETY: the caller's contract.
+        return unsafe { to_shared(value.as_bytes(), to) };
+    }
+    let (words, _) = value.as_bytes().as_chunks::<WORD>();
+    for (at, word) in words.iter().enumerate() {
+        // SAFETY: the word lies below the value's size; `to` is aligned and so is each word.
+        let cell = unsafe { atomic_word(to.add(at * WORD)) };
+        cell.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+    }
+}
+
+/// Largest value that is copied without a loop, in bytes.
+const SMALL: usize = 64;
+
+fn is_words<T>(shared: NonNull<u8>) -> bool {
+    size_of::<T>() <= SMALL
+        && size_of::<T>().is_multiple_of(WORD)
+        && shared.as_ptr().addr().is_multiple_of(WORD)
+}
+
 /// Copies a private slice into shared bytes.
 ///
 /// # Safety
 ///
 /// `to..to + from.len()` satisfies the contract of `Region::from_raw` for writing.
 pub(crate) unsafe fn to_shared(from: &[u8], to: NonNull<u8>) {
+    if from.len() >= SHIFTED && from.as_ptr().addr() % WORD != to.as_ptr().addr() % WORD {
+        let source = NonNull::from(from).cast::<u8>();
+        // SAFETY: all that is loaded lies in `from`, words at multiples of eight; the caller's
+        // contract for writing.
+        return unsafe {
+            shifted(
+                source.as_ptr().addr(),
+                |at| source.add(at).read(),
+                |at| source.add(at).cast::<u64>().read(),
+                to,
+                from.len(),
+            );
+        };
+    }
     let split = Split::of(to.as_ptr().addr(), from.len());
     let (head, rest) = from.split_at(split.head);
     let (body, tail) = rest.split_at(split.words * WORD);
@@ -73,8 +149,16 @@ pub(crate) unsafe fn to_shared(from: &[u8], to: NonNull<u8>) {
 /// writing respectively.
 pub(crate) unsafe fn between_shared(from: NonNull<u8>, to: NonNull<u8>, len: usize) {
     if from.as_ptr().addr() % WORD != to.as_ptr().addr() % WORD {
-        // SAFETY: the caller's contract.
-        return unsafe { bytes_between(from, to, len) };
+        // SAFETY: the caller's contract; words are loaded from multiples of eight.
+        return unsafe {
+            shifted(
+                from.as_ptr().addr(),
+                |at| atomic_byte(from.add(at)).load(Ordering::Relaxed),
+                |at| atomic_word(from.add(at)).load(Ordering::Relaxed),
+                to,
+                len,
+            );
+        };
     }
     let split = Split::of(from.as_ptr().addr(), len);
     let body = split.words * WORD;
@@ -88,6 +172,47 @@ pub(crate) unsafe fn between_shared(from: NonNull<u8>, to: NonNull<u8>, len: usi
             atomic_word(to_words.add(at)).store(word, Ordering::Relaxed);
         }
         bytes_between(from_words.add(body), to_words.add(body), split.tail);
+    }
+}
+
+/// Copies bytes to shared bytes whose addresses differ by no multiple of a word: each word that is
+/// stored is put together from two that were loaded. `byte` and `word` load from `from`, given an
+/// offset below `len`; for words, one that makes the address a multiple of eight.
+///
+/// # Safety
+///
+/// `to` as in [`to_shared`].
+#[inline(always)]
+unsafe fn shifted(
+    from: usize,
+    byte: impl Fn(usize) -> u8,
+    word: impl Fn(usize) -> u64,
+    to: NonNull<u8>,
+    len: usize,
+) {
+    let head = Split::of(to.as_ptr().addr(), len).head;
+    // From here on stores are aligned. Loads are from `early` bytes further on.
+    let early = from.wrapping_add(head).wrapping_neg() % WORD;
+    let words = len.saturating_sub(head + early) / WORD;
+    let late = WORD - early;
+    // SAFETY: everything is below `len`: the last word loaded ends `early` bytes after the last one
+    // stored. `early` is not zero, since the addresses differ, and thus below the word's bits.
+    unsafe {
+        for at in 0..head {
+            atomic_byte(to.add(at)).store(byte(at), Ordering::Relaxed);
+        }
+        let mut rest = 0;
+        for at in 0..early.min(len - head) {
+            rest |= u64::from(byte(head + at)) << (8 * at);
+        }
+        for at in (head..head + words * WORD).step_by(WORD) {
+            let word = word(early + at);
+            atomic_word(to.add(at)).store(rest | word << (8 * early), Ordering::Relaxed);
+            rest = word >> (8 * late);
+        }
+        for at in head + words * WORD..len {
+            atomic_byte(to.add(at)).store(byte(at), Ordering::Relaxed);
+        }
     }
 }
 

@@ -205,6 +205,7 @@ impl<A: Access> Region<A> {
     /// [`OutOfBounds`] where the range does not fit; nothing is copied then.
     pub fn copy_in(&self, offset: usize, into: &mut [u8]) -> Result<(), OutOfBounds> {
         let from = self.check(offset, into.len())?;
+        crate::touch(words(into.len()));
         // SAFETY: `into.len()` bytes are within the region, whose contract makes them readable.
         unsafe { copy::from_shared(from, into) };
         Ok(())
@@ -216,9 +217,10 @@ impl<A: Access> Region<A> {
     ///
     /// [`OutOfBounds`] where it does not fit. Any alignment is accepted.
     pub fn read<T: FromBytes + IntoBytes>(&self, offset: usize) -> Result<T, OutOfBounds> {
-        let mut value = T::new_zeroed();
-        self.copy_in(offset, value.as_mut_bytes())?;
-        Ok(value)
+        let from = self.check(offset, size_of::<T>())?;
+        crate::touch(words(size_of::<T>()));
+        // SAFETY: the value's bytes are within the region, whose contract makes them readable.
+        Ok(unsafe { copy::load_value(from) })
     }
 
     /// Copies `len` bytes at `offset` to `into` at `into_offset` without a detour through private
@@ -236,6 +238,7 @@ impl<A: Access> Region<A> {
     ) -> Result<(), OutOfBounds> {
         let from = self.check(offset, len)?;
         let to = into.check(into_offset, len)?;
+        crate::touch(words(len));
         // SAFETY: both ranges are in bounds, and the regions' contracts cover reads and writes.
         unsafe { copy::between_shared(from, to, len) };
         Ok(())
@@ -289,6 +292,7 @@ impl Region<Rw> {
     /// [`OutOfBounds`] where the range does not fit; nothing is copied then.
     pub fn copy_out(&self, offset: usize, from: &[u8]) -> Result<(), OutOfBounds> {
         let to = self.check(offset, from.len())?;
+        crate::touch(words(from.len()));
         // SAFETY: `from.len()` bytes are within the region, whose contract makes them writable.
         unsafe { copy::to_shared(from, to) };
         Ok(())
@@ -304,7 +308,11 @@ impl Region<Rw> {
         offset: usize,
         value: &T,
     ) -> Result<(), OutOfBounds> {
-        self.copy_out(offset, value.as_bytes())
+        let to = self.check(offset, size_of::<T>())?;
+        crate::touch(words(size_of::<T>()));
+        // SAFETY: the value's bytes are within the region, whose contract makes them writable.
+        unsafe { copy::store_value(value, to) };
+        Ok(())
     }
 
     /// Sets `len` bytes at `offset` to `byte`.
@@ -314,8 +322,14 @@ impl Region<Rw> {
     /// [`OutOfBounds`] where the range does not fit; nothing is written then.
     pub fn fill(&self, offset: usize, len: usize, byte: u8) -> Result<(), OutOfBounds> {
         let to = self.check(offset, len)?;
+        crate::touch(words(len));
         // SAFETY: `len` bytes are within the region, whose contract makes them writable.
         unsafe { copy::fill_shared(to, len, byte) };
         Ok(())
     }
+}
+
+/// Words that `len` bytes count as.
+const fn words(len: usize) -> usize {
+    len / size_of::<u64>() + 1
 }

@@ -60,6 +60,7 @@ fn views_share_memory() {
     assert_eq!(tail.load::<u8>(0), Ok(4));
 }
 
+// Shows BH-03.
 #[test]
 fn untrusted_values_need_a_check() {
     assert_eq!(Untrusted::new(5).below(5), None);
@@ -114,4 +115,44 @@ proptest! {
             prop_assert_eq!(*byte == 0x3c, (offset..offset + len).contains(&at));
         }
     }
+}
+
+#[test]
+fn a_scope_hands_out_its_memory_again_and_zeroed() {
+    let make = || {
+        let region = fake::region(24);
+        assert_eq!(region.load::<u64>(16), Ok(0));
+        region.store(16, 7_u64).unwrap();
+        region.address()
+    };
+    let first = fake::scoped(make);
+    assert_eq!(fake::scoped(make), first);
+    let both = fake::scoped(|| [fake::scoped(make), make()]);
+    assert_ne!(both[0], both[1], "an inner scope ends with the outer one");
+    assert_ne!(make(), first, "outside of scopes nothing is shared");
+}
+
+#[test]
+fn something_happens_between_two_accesses() {
+    let region = fake::region(8);
+    fake::meanwhile(1, move || region.store(0, 9_u32).unwrap());
+    assert_eq!(region.load::<u32>(0), Ok(0));
+    assert_eq!(region.load::<u32>(0), Ok(9));
+    fake::meanwhile(0, || unreachable!("forgotten"));
+    fake::calm();
+    assert_eq!(region.load::<u32>(0), Ok(9));
+}
+
+#[test]
+#[should_panic(expected = "work without bound")]
+fn accesses_are_counted() {
+    let region = fake::region(64);
+    let before = fake::accesses();
+    let _ = region.fill(0, 64, 1);
+    assert_eq!(fake::accesses() - before, 9);
+    fake::bounded(3, || {
+        loop {
+            let _ = region.load::<u8>(0);
+        }
+    });
 }

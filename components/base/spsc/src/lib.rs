@@ -42,6 +42,8 @@
 //! While running, only a consumer resynchronises ([`Consumer::resync`]): it drops everything and
 //! skips to the write index. A producer whose peer reports an impossible read index sends nothing
 //! until that index is possible again; were both to adopt at once, they could swap places for ever.
+//!
+//! Answers BH-04, BH-05.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -56,6 +58,7 @@ mod fault;
 mod layout;
 mod link;
 mod rx;
+mod slots;
 mod tx;
 mod wake;
 
@@ -67,4 +70,5 @@ pub use entries::{Consumer, Entry, Producer, PushError};
 pub use fault::{FaultCount, PeerFault};
 pub use layout::{HEADER_SIZE, LayoutError, MAX_CAPACITY, byte_region_size, entry_region_size};
 pub use link::Link;
+pub use slots::{SlotConsumer, SlotProducer};
 pub use wake::{Armed, Wake};

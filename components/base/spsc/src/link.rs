@@ -11,6 +11,7 @@ use crate::layout::{
     entry_region_size,
 };
 use crate::rx::Rx;
+use crate::slots::{SlotConsumer, SlotProducer};
 use crate::tx::Tx;
 
 /// This side's region, which it writes, and the peer's, which it only reads.
@@ -84,6 +85,30 @@ impl Link {
             Rx::attach(&self.own, &self.peer, capacity)?,
             entries,
         ))
+    }
+
+    /// The sending end of a ring of `capacity` slots that the caller lays out behind the header.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::Capacity`] where the capacity is no power of two.
+    pub fn slot_producer(&self, capacity: u32) -> Result<SlotProducer, LayoutError> {
+        let capacity = check_capacity(capacity)?;
+        Ok(SlotProducer::new(Tx::attach(
+            &self.own, &self.peer, capacity,
+        )?))
+    }
+
+    /// The receiving end of a ring of `capacity` slots that the peer lays out.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::Capacity`] where the capacity is no power of two.
+    pub fn slot_consumer(&self, capacity: u32) -> Result<SlotConsumer, LayoutError> {
+        let capacity = check_capacity(capacity)?;
+        Ok(SlotConsumer::new(Rx::attach(
+            &self.own, &self.peer, capacity,
+        )?))
     }
 
     /// The sending end of a byte stream with at most `capacity` bytes pending.

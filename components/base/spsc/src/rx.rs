@@ -66,12 +66,27 @@ impl Rx {
 
     /// Entries to take, asking the peer only where the last answer does not offer `wanted`.
     pub(crate) fn available(&mut self, wanted: u32) -> Result<u32, PeerFault> {
-        let known = self.seen.wrapping_sub(self.read);
+        let known = self.known_available();
         if known >= wanted {
             return Ok(known);
         }
         self.refresh()?;
-        Ok(self.seen.wrapping_sub(self.read))
+        Ok(self.known_available())
+    }
+
+    /// Entries to take by the peer's write index as last seen.
+    pub(crate) const fn known_available(&self) -> u32 {
+        self.seen.wrapping_sub(self.read)
+    }
+
+    /// Index of the next entry to take.
+    pub(crate) const fn position(&self) -> u32 {
+        self.read
+    }
+
+    /// Entries taken and not yet released.
+    pub(crate) const fn held(&self) -> u32 {
+        self.read.wrapping_sub(self.released)
     }
 
     /// Counts `count` entries, which [`Rx::available`] offered, as taken.
@@ -81,7 +96,13 @@ impl Rx {
 
     /// Gives the slots of everything taken back to the producer.
     pub(crate) fn release(&mut self) -> Wake {
-        let (old, new) = (self.released, self.read);
+        self.release_some(u32::MAX)
+    }
+
+    /// Gives the first `count` slots of those taken back, or all if there are fewer.
+    pub(crate) fn release_some(&mut self, count: u32) -> Wake {
+        let old = self.released;
+        let new = old.wrapping_add(count.min(self.held()));
         if old == new {
             return Wake::NotNeeded;
         }

@@ -168,6 +168,7 @@ fn passing_is_exact_around_the_wrap() {
     assert_eq!(Wake::NotNeeded.or(Wake::Needed), Wake::Needed);
 }
 
+// Shows BH-05.
 #[test]
 fn hostile_read_indices_are_named_and_counted() {
     // (read index found, expected fault), with write index 6 and read index 3 seen before.
@@ -200,6 +201,7 @@ fn hostile_read_indices_are_named_and_counted() {
     }
 }
 
+// Shows BH-05.
 #[test]
 fn hostile_write_indices_are_named_and_counted() {
     // (write index found, expected fault), with read index 3 and write index 5 seen before.
@@ -325,6 +327,7 @@ fn a_byte_stream_wraps() {
     assert_eq!(producer.free(), Ok(8));
 }
 
+// Shows BH-04.
 #[test]
 fn a_scribbling_peer_changes_nothing_but_its_own_data() {
     for byte in 0..=255 {
@@ -445,6 +448,39 @@ fn arming_and_publishing_at_once_never_miss_each_other() {
     sender.join().unwrap();
 }
 
+#[test]
+fn slots_come_back_a_few_at_a_time() {
+    let memory = Memory::new(0);
+    start_at(&memory, u32::MAX - 1);
+    let mut producer = memory.attach_first().slot_producer(4).unwrap();
+    let mut consumer = memory.attach_second().slot_consumer(4).unwrap();
+    assert_eq!(producer.free(1), Ok(4));
+    assert_eq!([0, 1, 2, 3].map(|ahead| producer.slot(ahead)), [2, 3, 0, 1]);
+    assert!(!consumer.take(), "nothing is known to be there");
+    for _ in 0..4 {
+        assert!(producer.stage());
+    }
+    assert!(!producer.stage(), "full");
+    let _ = producer.publish();
+    assert_eq!(consumer.available(1), Ok(4));
+    assert_eq!(consumer.slot(0), 2);
+    for _ in 0..3 {
+        assert!(consumer.take());
+    }
+    assert_eq!(consumer.slot(0), 1);
+    assert_eq!(producer.free(1), Ok(0), "taken is not released");
+    let _ = consumer.release(2);
+    assert_eq!(consumer.position(), 1, "wrapped");
+    assert_eq!((consumer.held(), producer.free(1)), (1, Ok(2)));
+    let _ = consumer.release(9);
+    assert_eq!(consumer.held(), 0);
+    assert_eq!(producer.free(4), Ok(3), "the fourth was not taken");
+    assert_eq!(producer.arm(4), Ok(Armed::Sleep));
+    assert!(consumer.take());
+    assert_eq!(consumer.release(1), Wake::Needed);
+    assert_eq!(producer.faults().count() + consumer.faults().count(), 0);
+}
+
 /// Steps of the model test.
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -563,6 +599,7 @@ proptest! {
 
     /// No sequence of words from a hostile peer panics, hands out more than the capacity, or
     /// touches memory outside the ring.
+    // Shows BH-05.
     #[test]
     fn a_hostile_peer_cannot_break_a_side(
         words in proptest::collection::vec((0_u8..5, any::<u32>(), any::<bool>()), 0..60),

@@ -66,12 +66,17 @@ impl Tx {
 
     /// Free slots, asking the peer only where the last answer does not offer `wanted`.
     pub(crate) fn free(&mut self, wanted: u32) -> Result<u32, PeerFault> {
-        let known = self.capacity - self.write.wrapping_sub(self.seen);
+        let known = self.known_free();
         if known >= wanted {
             return Ok(known);
         }
         self.refresh()?;
-        Ok(self.capacity - self.write.wrapping_sub(self.seen))
+        Ok(self.known_free())
+    }
+
+    /// Free slots by the peer's read index as last seen.
+    pub(crate) const fn known_free(&self) -> u32 {
+        self.capacity - self.write.wrapping_sub(self.seen)
     }
 
     /// Counts `count` slots, which [`Tx::free`] offered, as staged.
@@ -103,8 +108,7 @@ impl Tx {
         self.wake_space.store(at);
         store_load_fence();
         self.refresh()?;
-        let free = self.capacity - self.write.wrapping_sub(self.seen);
-        Ok(if free >= wanted {
+        Ok(if self.known_free() >= wanted {
             Armed::Ready
         } else {
             Armed::Sleep

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 const MIN: u64 = 20;
 
+// Shows AV-46, BH-09.
 #[test]
 fn a_thread_gets_its_budget_once_per_period() {
     let spec = standard(&[
@@ -26,6 +27,7 @@ fn a_thread_gets_its_budget_once_per_period() {
     assert!((9_700..=10_100).contains(&used), "{used}");
 }
 
+// Shows BH-09.
 #[test]
 fn time_spent_waiting_is_not_saved_up() {
     let spec = standard(&[

@@ -161,6 +161,7 @@ proptest! {
     }
 
     /// A peer may write anything anywhere at any time: no panic, no more than the ring at once.
+    // Shows BH-05.
     #[test]
     fn any_peer_is_survived(
         acts in proptest::collection::vec((0_u8..6, any::<u32>()), 0..60),

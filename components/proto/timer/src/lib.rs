@@ -17,6 +17,10 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+mod alarm;
+
+pub use alarm::Alarm;
+
 /// Request: wake me at the absolute tick in word 0. A tick in the past wakes at once.
 pub const SET_DEADLINE: u64 = 1;
 /// Request: forget my deadline.
@@ -61,5 +65,33 @@ mod tests {
         assert_eq!(Request::decode(CANCEL, &[]), Some(Request::Cancel));
         assert_eq!(Request::decode(SET_DEADLINE, &[]), None);
         assert_eq!(Request::decode(3, &[1, 2]), None);
+    }
+
+    #[test]
+    fn an_alarm_asks_once_and_again_for_an_earlier_deadline() {
+        use pd::Message;
+        use pd::fake::{FakeKernel, KernelCall};
+        use units::{ChannelId, ChannelSet};
+
+        let channel = ChannelId::new(5).unwrap();
+        let mut alarm = Alarm::new(Some(channel));
+        let mut kernel = FakeKernel::new();
+        kernel.answer_with(|_, _| Message::new(OK));
+        for deadline in [100, 200, 50, 50] {
+            assert!(alarm.set(&mut kernel, deadline));
+        }
+        let asked = |deadline| KernelCall::Call(channel, Message::with(SET_DEADLINE, [deadline]));
+        assert_eq!(kernel.take_calls(), [asked(100), asked(50)]);
+        let mut channels = ChannelSet::EMPTY;
+        assert!(!alarm.take_fired(&mut channels));
+        channels.insert(channel);
+        assert!(alarm.take_fired(&mut channels) && channels.is_empty());
+        assert!(alarm.set(&mut kernel, 300));
+        assert_eq!(kernel.take_calls(), [asked(300)]);
+        kernel.answer_with(|_, _| Message::new(BAD_REQUEST));
+        assert!(!alarm.set(&mut kernel, 10), "refused");
+        assert!(!alarm.is_available());
+        assert!(alarm.set(&mut kernel, 10), "never asked again");
+        assert_eq!(kernel.take_calls().len(), 1);
     }
 }

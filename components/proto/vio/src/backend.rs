@@ -57,6 +57,13 @@ impl Backend {
         Ok(link)
     }
 
+    /// Whether there are orders that are not in effect yet, as far as one look can tell.
+    #[must_use]
+    pub fn has_orders(&self) -> bool {
+        let generation = self.orders.load_acquire::<u32>(GENERATION);
+        self.restarted || generation != Ok(self.acknowledged)
+    }
+
     /// Orders that are not in effect yet, and whether to resume from the in-flight tables: after
     /// a restart the acknowledged orders come once more, with `true`.
     pub fn orders(&mut self) -> Option<(Orders, bool)> {
@@ -89,6 +96,16 @@ impl Backend {
     #[must_use]
     pub fn fault(&self) -> u32 {
         self.answers.load(FAULT).unwrap_or(0)
+    }
+
+    /// Copies the start of the configuration space as it is now, also that of an earlier life.
+    ///
+    /// # Errors
+    /// [`OutOfBounds`] if `into` is longer than the offer said.
+    pub fn config(&self, into: &mut [u8]) -> Result<(), OutOfBounds> {
+        self.answers
+            .sub(CONFIG, self.offer.config_len)?
+            .copy_in(0, into)
     }
 
     /// Replaces the start of the configuration space. The transport is to be notified.

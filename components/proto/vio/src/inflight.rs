@@ -2,17 +2,25 @@
 //! Which requests of a queue are under way, kept where a crash of the backend does not reach.
 //!
 //! The scheme is that of vhost-user (`VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD`, split rings): an entry
-//! per head is set before a request is started and cleared after its used entry is published;
-//! publishing itself is bracketed by `publishing`, so that a crash between the two neither loses
-//! nor repeats a request. The number of available entries that were taken follows: each is
-//! either used or in flight.
+//! per head is set before a request is started and cleared after its used entry is published. Used
+//! entries are published in batches: each request of a batch is marked as done, and the size of the
+//! batch is noted before the used index moves. The used index in the guest's memory then tells
+//! whether a crash came before or after, so that no request is lost or repeated. The number of
+//! available entries that were taken follows: each is either used or in flight.
 //!
 //! Every store is a release, so the stores reach memory in program order.
 
 use shm::{OutOfBounds, Region, Rw};
 use thiserror::Error;
 
-use crate::layout::{ENTRY_STRIDE, TABLE_ENTRIES, TABLE_PUBLISHING, TABLE_USED};
+use crate::layout::{ENTRY_STRIDE, TABLE_ENTRIES, TABLE_STATE};
+
+/// In the state of an entry: the request is in flight.
+const IN_FLIGHT: u64 = 1;
+/// In the state of an entry: its used entry is written, and the next batch publishes it.
+const DONE: u64 = 2;
+/// The sequence is above the flags.
+const SEQUENCE_SHIFT: u32 = 2;
 
 /// The table of one queue.
 #[derive(Debug)]
@@ -72,28 +80,47 @@ impl Inflight {
     /// The request with this head is about to be started.
     pub fn begin(&mut self, head: u16) {
         self.sequence = self.sequence.wrapping_add(1);
-        let _ = self.set(head, self.sequence << 1 | 1, 0);
+        if head < self.size {
+            let state = self.sequence << SEQUENCE_SHIFT | IN_FLIGHT;
+            let _ = self.table.store_release(entry(head) + COOKIE, 0_u64);
+            let _ = self.set(head, state);
+        }
     }
 
     /// Notes how far the request has got.
     pub fn note(&mut self, head: u16, cookie: u64) {
         if head < self.size {
-            let _ = self.table.store_release(entry(head) + 8, cookie);
+            let _ = self.table.store_release(entry(head) + COOKIE, cookie);
         }
     }
 
-    /// The used entry of this request is about to be published.
-    pub fn publishing(&mut self, head: u16) {
-        let _ = self
-            .table
-            .store_release(TABLE_PUBLISHING, u32::from(head) + 1);
+    /// The request was not started after all: it is the driver's again.
+    pub fn forget(&mut self, head: u16) {
+        if head < self.size {
+            let _ = self.set(head, 0);
+        }
     }
 
-    /// The used entry of this request is published; the next one has index `used`.
-    pub fn published(&mut self, head: u16, used: u16) {
-        let _ = self.set(head, 0, 0);
-        let _ = self.table.store_release(TABLE_USED, u32::from(used));
-        let _ = self.table.store_release(TABLE_PUBLISHING, 0_u32);
+    /// The request is done: its used entry is written, but not published.
+    pub fn done(&mut self, head: u16) {
+        if let Ok(state) = self.state(head)
+            && state & IN_FLIGHT != 0
+        {
+            let _ = self.set(head, state | DONE);
+        }
+    }
+
+    /// The used index is about to move from `used` by `count`: all requests that are done.
+    pub fn publishing(&mut self, used: u16, count: u16) {
+        self.store_used(used, count);
+    }
+
+    /// The used index is now `used`; `heads` are the requests of the batch.
+    pub fn published(&mut self, heads: impl Iterator<Item = u16>, used: u16) {
+        for head in heads {
+            let _ = self.set(head, 0);
+        }
+        self.store_used(used, 0);
     }
 
     /// Completes what a crash interrupted, given the used index in the guest's memory, and tells
@@ -102,28 +129,33 @@ impl Inflight {
     /// # Errors
     /// [`Mismatch`]; the device then needs a reset.
     pub fn recover(&mut self, found: u16) -> Result<Recovered, Mismatch> {
-        let expected = self.used();
-        let publishing = self.table.load::<u32>(TABLE_PUBLISHING).unwrap_or(0);
-        let head = publishing
-            .checked_sub(1)
-            .and_then(|head| u16::try_from(head).ok());
-        match head {
-            Some(head) if found == expected.wrapping_add(1) => self.published(head, found),
-            _ if found == expected => {
-                let _ = self.table.store_release(TABLE_PUBLISHING, 0_u32);
-            }
-            _ => return Err(Mismatch { found, expected }),
+        let (expected, batch) = self.used();
+        let ahead = found.wrapping_sub(expected);
+        // The index moves by the whole batch or not at all.
+        if ahead != 0 && ahead != batch {
+            return Err(Mismatch { found, expected });
         }
         let (mut count, mut last) = (0_u16, 0);
-        while let Some(request) = self.after(last) {
+        for head in 0..self.size {
+            let state = self.state(head).unwrap_or(0);
+            if state & IN_FLIGHT == 0 {
+                continue;
+            }
+            if state & DONE != 0 {
+                let published = ahead != 0;
+                let _ = self.set(head, if published { 0 } else { state & !DONE });
+                if published {
+                    continue;
+                }
+            }
             count = count.wrapping_add(1);
-            last = request.sequence;
+            last = last.max(state >> SEQUENCE_SHIFT);
         }
+        self.store_used(found, 0);
         self.sequence = last;
-        let used = self.used();
         Ok(Recovered {
-            used,
-            avail: used.wrapping_add(count),
+            used: found,
+            avail: found.wrapping_add(count),
         })
     }
 
@@ -137,40 +169,49 @@ impl Inflight {
             .min_by_key(|found| found.sequence)
     }
 
-    /// The first of the three stores of [`Inflight::published`], to stop after it.
+    /// The first store of [`Inflight::published`], to stop after it.
     #[cfg(test)]
-    pub(crate) fn set_for_test(&mut self, head: u16) {
-        let _ = self.set(head, 0, 0);
+    pub(crate) fn clear_for_test(&mut self, head: u16) {
+        let _ = self.set(head, 0);
     }
 
-    fn used(&self) -> u16 {
-        let [low, high, ..] = self
+    /// Index of the next used entry, and the size of the batch that is being published.
+    fn used(&self) -> (u16, u16) {
+        let [a, b, c, d] = self
             .table
-            .load::<u32>(TABLE_USED)
+            .load::<u32>(TABLE_STATE)
             .unwrap_or(0)
             .to_le_bytes();
-        u16::from_le_bytes([low, high])
+        (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
+    }
+
+    fn store_used(&mut self, used: u16, batch: u16) {
+        let state = u32::from(used) | u32::from(batch) << 16;
+        let _ = self.table.store_release(TABLE_STATE, state);
     }
 
     fn get(&self, head: u16) -> Result<Option<Request>, OutOfBounds> {
-        let state = self.table.load::<u64>(entry(head))?;
-        let cookie = self.table.load(entry(head) + 8)?;
+        let state = self.state(head)?;
+        let cookie = self.table.load(entry(head) + COOKIE)?;
         let request = Request {
             head,
-            sequence: state >> 1,
+            sequence: state >> SEQUENCE_SHIFT,
             cookie,
         };
-        Ok((state & 1 != 0).then_some(request))
+        Ok((state & (IN_FLIGHT | DONE) == IN_FLIGHT).then_some(request))
     }
 
-    fn set(&mut self, head: u16, state: u64, cookie: u64) -> Result<(), OutOfBounds> {
-        if head >= self.size {
-            return Ok(());
-        }
-        self.table.store_release(entry(head) + 8, cookie)?;
+    fn state(&self, head: u16) -> Result<u64, OutOfBounds> {
+        self.table.load(entry(head))
+    }
+
+    fn set(&mut self, head: u16, state: u64) -> Result<(), OutOfBounds> {
         self.table.store_release(entry(head), state)
     }
 }
+
+/// Offset of the cookie in an entry.
+const COOKIE: usize = 8;
 
 /// Offset of a head's entry.
 const fn entry(head: u16) -> usize {

@@ -2,7 +2,7 @@
 //! Offsets of both regions. All fields are little endian and naturally aligned.
 
 /// Version of this layout; both ends must have the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// "VIOT": orders are valid.
 pub(crate) const ORDERS_MAGIC: u32 = u32::from_le_bytes(*b"VIOT");
 /// "VIOB": the offer is valid.
@@ -24,6 +24,11 @@ pub(crate) const GENERATION: usize = 0x08;
 pub(crate) const PHASE: usize = 0x0c;
 /// Orders: negotiated features, u64.
 pub(crate) const FEATURES: usize = 0x10;
+/// Orders: what the driver wrote to the byte of the configuration space that it may write, plus
+/// 0x100; or 0 if it wrote nothing since the last reset.
+pub(crate) const CONFIG_WRITE: usize = 0x18;
+/// In [`CONFIG_WRITE`]: the driver wrote.
+pub(crate) const CONFIG_WRITTEN: u32 = 0x100;
 /// Orders: first [`QueueConfig`].
 pub(crate) const QUEUES: usize = 0x20;
 /// Bytes of a queue's orders: size u32, ready u32, three addresses u64.
@@ -54,13 +59,11 @@ pub(crate) const CONFIG: usize = 0x100;
 /// Answers: the first in-flight table.
 pub(crate) const INFLIGHT: usize = CONFIG + CONFIG_SIZE;
 
-/// In-flight table: index of the next used entry, u32 of which 16 bits count.
-pub(crate) const TABLE_USED: usize = 0;
-/// In-flight table: head that is being published plus one, or zero.
-pub(crate) const TABLE_PUBLISHING: usize = 4;
+/// In-flight table: index of the next used entry u16, size of the batch being published u16.
+pub(crate) const TABLE_STATE: usize = 0;
 /// In-flight table: first entry.
 pub(crate) const TABLE_ENTRIES: usize = 8;
-/// Bytes of an entry: sequence and state u64, cookie u64.
+/// Bytes of an entry: state (sequence × 4 + done × 2 + in flight) u64, cookie u64.
 pub(crate) const ENTRY_STRIDE: usize = 16;
 
 /// Bytes of the in-flight table of a queue of at most `queue_max` entries.

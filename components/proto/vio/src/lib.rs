@@ -63,6 +63,9 @@ pub struct Orders {
     pub phase: Phase,
     /// Negotiated features.
     pub features: u64,
+    /// What the driver wrote since the last reset to the byte of the configuration space that it
+    /// may write.
+    pub config_write: Option<u8>,
     /// The queues; those that are not ready must not be touched.
     pub queues: [QueueConfig; MAX_QUEUES],
 }

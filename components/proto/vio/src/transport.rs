@@ -12,6 +12,7 @@ pub struct Transport {
     orders: Region<Rw>,
     answers: Region<Ro>,
     generation: u32,
+    config_write: u32,
 }
 
 /// What the backend has to say, fetched once.
@@ -39,6 +40,7 @@ impl Transport {
             orders,
             answers,
             generation,
+            config_write: 0,
         };
         link.orders.store(LAYOUT_VERSION, VERSION)?;
         link.give(Phase::LetGo, 0, &[])?;
@@ -72,6 +74,13 @@ impl Transport {
     pub fn order(&mut self, phase: Phase, features: u64, queues: &[QueueConfig]) {
         // The region's size was checked in `new`.
         let _ = self.give(phase, features, queues);
+    }
+
+    /// What the driver wrote to the byte of the configuration space that it may write, for the next
+    /// orders; `None` after a reset. `true` if something was written before.
+    pub fn set_config_write(&mut self, value: Option<u8>) -> bool {
+        let wire = value.map_or(0, |value| CONFIG_WRITTEN | u32::from(value));
+        core::mem::replace(&mut self.config_write, wire) != 0
     }
 
     /// Whether the backend has put the latest orders into effect.
@@ -110,6 +119,7 @@ impl Transport {
         core::sync::atomic::fence(core::sync::atomic::Ordering::Release);
         self.orders.store(PHASE, phase.to_wire())?;
         self.orders.store(FEATURES, features)?;
+        self.orders.store(CONFIG_WRITE, self.config_write)?;
         let unused = QueueConfig::default();
         for index in 0..MAX_QUEUES {
             let queue = queues.get(index).unwrap_or(&unused);
@@ -163,10 +173,12 @@ fn copy(orders: &Region<Ro>, generation: u32) -> Result<Orders, OutOfBounds> {
         };
     }
     let phase = Phase::from_wire(orders.load(PHASE)?);
+    let [value, written, ..] = orders.load::<u32>(CONFIG_WRITE)?.to_le_bytes();
     Ok(Orders {
         generation,
         phase,
         features: orders.load(FEATURES)?,
+        config_write: (written != 0).then_some(value),
         queues,
     })
 }

@@ -7,11 +7,14 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod blk;
 pub mod console;
 pub mod mmio;
+pub mod net;
 pub mod queue;
 #[cfg(test)]
 mod tests;
+pub mod vsock;
 
 use bitflags::bitflags;
 
@@ -27,6 +30,8 @@ pub mod device {
     pub const CONSOLE: u32 = 3;
     /// Entropy device (5.4).
     pub const ENTROPY: u32 = 4;
+    /// Socket device (5.10).
+    pub const VSOCK: u32 = 19;
 }
 
 bitflags! {
@@ -83,5 +88,16 @@ bitflags! {
         const USED_BUFFER = 1;
         /// The device's configuration has changed.
         const CONFIG_CHANGE = 2;
+    }
+}
+
+/// The byte of the configuration space that a driver may write (4.2.2.2: drivers write no other
+/// field of the devices here), for a device of type `device` with these negotiated features.
+#[must_use]
+pub const fn writable_config(device: u32, features: u64) -> Option<usize> {
+    if device == device::BLOCK && features & blk::Features::CONFIG_WCE.bits() != 0 {
+        Some(blk::WRITEBACK)
+    } else {
+        None
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Our numbers against those of Linux' headers.
 
-use virtio_bindings::{virtio_config, virtio_ids, virtio_mmio, virtio_ring};
+use virtio_bindings::{virtio_blk, virtio_config, virtio_ids, virtio_mmio, virtio_ring};
 
 use crate::mmio::Register;
 use crate::*;
@@ -140,6 +140,7 @@ fn status_features_and_devices() {
     assert_eq!(device::BLOCK, virtio_ids::VIRTIO_ID_BLOCK);
     assert_eq!(device::CONSOLE, virtio_ids::VIRTIO_ID_CONSOLE);
     assert_eq!(device::ENTROPY, virtio_ids::VIRTIO_ID_RNG);
+    assert_eq!(device::VSOCK, virtio_ids::VIRTIO_ID_VSOCK);
 }
 
 /// 5.3.3 and 5.3.4; not in `virtio-bindings`.
@@ -159,6 +160,54 @@ fn console_features_and_configuration() {
         ..Default::default()
     };
     assert_eq!(zerocopy::IntoBytes::as_bytes(&config)[..4], [80, 0, 25, 0]);
+}
+
+#[test]
+fn net_numbers_of_5_1() {
+    use virtio_bindings::virtio_net as linux;
+    let features = [
+        (net::F_CSUM, linux::VIRTIO_NET_F_CSUM),
+        (net::F_GUEST_CSUM, linux::VIRTIO_NET_F_GUEST_CSUM),
+        (net::F_MTU, linux::VIRTIO_NET_F_MTU),
+        (net::F_MAC, linux::VIRTIO_NET_F_MAC),
+        (net::F_MRG_RXBUF, linux::VIRTIO_NET_F_MRG_RXBUF),
+        (net::F_STATUS, linux::VIRTIO_NET_F_STATUS),
+        (net::F_CTRL_VQ, linux::VIRTIO_NET_F_CTRL_VQ),
+        (net::F_CTRL_RX, linux::VIRTIO_NET_F_CTRL_RX),
+        (net::F_CTRL_VLAN, linux::VIRTIO_NET_F_CTRL_VLAN),
+        (net::F_CTRL_MAC_ADDR, linux::VIRTIO_NET_F_CTRL_MAC_ADDR),
+    ];
+    for (ours, linux) in features {
+        assert_eq!(ours, 1 << linux);
+    }
+    let bytes = [
+        (net::HDR_F_NEEDS_CSUM, linux::VIRTIO_NET_HDR_F_NEEDS_CSUM),
+        (net::HDR_F_DATA_VALID, linux::VIRTIO_NET_HDR_F_DATA_VALID),
+        (net::HDR_GSO_NONE, linux::VIRTIO_NET_HDR_GSO_NONE),
+        (net::ctrl::RX, linux::VIRTIO_NET_CTRL_RX),
+        (net::ctrl::RX_PROMISC, linux::VIRTIO_NET_CTRL_RX_PROMISC),
+        (net::ctrl::RX_ALLMULTI, linux::VIRTIO_NET_CTRL_RX_ALLMULTI),
+        (net::ctrl::MAC, linux::VIRTIO_NET_CTRL_MAC),
+        (
+            net::ctrl::MAC_TABLE_SET,
+            linux::VIRTIO_NET_CTRL_MAC_TABLE_SET,
+        ),
+        (net::ctrl::MAC_ADDR_SET, linux::VIRTIO_NET_CTRL_MAC_ADDR_SET),
+        (net::ctrl::VLAN, linux::VIRTIO_NET_CTRL_VLAN),
+        (net::ctrl::VLAN_ADD, linux::VIRTIO_NET_CTRL_VLAN_ADD),
+        (net::ctrl::VLAN_DEL, linux::VIRTIO_NET_CTRL_VLAN_DEL),
+        (net::ctrl::OK, linux::VIRTIO_NET_OK),
+        (net::ctrl::ERR, linux::VIRTIO_NET_ERR),
+    ];
+    for (ours, linux) in bytes {
+        assert_eq!(u32::from(ours), linux);
+    }
+    assert_eq!(u32::from(net::S_LINK_UP), linux::VIRTIO_NET_S_LINK_UP);
+    assert_eq!(
+        net::HEADER_SIZE,
+        size_of::<linux::virtio_net_hdr_v1>(),
+        "struct virtio_net_hdr with num_buffers"
+    );
 }
 
 #[test]
@@ -201,4 +250,156 @@ fn need_event_of_2_7_10_1() {
         !queue::need_event(0, 0, 0xffff),
         "one short across the wrap"
     );
+}
+
+#[test]
+fn clause_5_10_6_a_packet_header_on_the_wire() {
+    use zerocopy::IntoBytes;
+    let header = vsock::Header {
+        src_cid: 3.into(),
+        dst_cid: vsock::CID_HOST.into(),
+        src_port: 0x0102_0304.into(),
+        dst_port: 7.into(),
+        len: 5.into(),
+        socket_type: vsock::TYPE_STREAM.into(),
+        op: (vsock::Op::ReadWrite as u16).into(),
+        flags: 0.into(),
+        buf_alloc: 0x1000.into(),
+        fwd_cnt: 0x10.into(),
+    };
+    let wire = [
+        3, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 4, 3, 2, 1, 7, 0, 0, 0, 5, 0, 0, 0, 1, 0,
+        5, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0x10, 0, 0, 0,
+    ];
+    assert_eq!(header.as_bytes(), wire);
+    assert_eq!(header.operation(), Some(vsock::Op::ReadWrite));
+    let reset = header.reset();
+    assert_eq!(reset.operation(), Some(vsock::Op::Reset));
+    assert_eq!(
+        (reset.src_cid, reset.dst_cid, reset.src_port, reset.dst_port),
+        (
+            header.dst_cid,
+            header.src_cid,
+            header.dst_port,
+            header.src_port
+        )
+    );
+    assert_eq!((reset.len.get(), reset.socket_type.get()), (0, 1));
+}
+
+#[test]
+fn clause_5_10_6_operations_are_one_to_seven() {
+    for wire in 0..=u16::MAX {
+        let op = vsock::Op::from_wire(wire);
+        assert_eq!(op.is_some(), (1..=7).contains(&wire), "{wire}");
+        assert!(op.is_none_or(|op| op as u16 == wire));
+    }
+}
+
+#[test]
+fn clause_5_10_4_reserved_cids() {
+    for cid in [0, 1, 0xffff_ffff, 1 << 32, u64::MAX] {
+        assert!(!vsock::is_usable(cid), "{cid}");
+    }
+    assert!(vsock::is_usable(2) && vsock::is_usable(0xffff_fffe));
+}
+
+#[test]
+fn clause_5_2_the_block_device_is_that_of_linux() {
+    use blk::{Features, Status, Type};
+    for (ours, linux) in [
+        (Features::SIZE_MAX, virtio_blk::VIRTIO_BLK_F_SIZE_MAX),
+        (Features::SEG_MAX, virtio_blk::VIRTIO_BLK_F_SEG_MAX),
+        (Features::GEOMETRY, virtio_blk::VIRTIO_BLK_F_GEOMETRY),
+        (Features::RO, virtio_blk::VIRTIO_BLK_F_RO),
+        (Features::BLK_SIZE, virtio_blk::VIRTIO_BLK_F_BLK_SIZE),
+        (Features::FLUSH, virtio_blk::VIRTIO_BLK_F_FLUSH),
+        (Features::TOPOLOGY, virtio_blk::VIRTIO_BLK_F_TOPOLOGY),
+        (Features::CONFIG_WCE, virtio_blk::VIRTIO_BLK_F_CONFIG_WCE),
+        (Features::MQ, virtio_blk::VIRTIO_BLK_F_MQ),
+        (Features::DISCARD, virtio_blk::VIRTIO_BLK_F_DISCARD),
+        (
+            Features::WRITE_ZEROES,
+            virtio_blk::VIRTIO_BLK_F_WRITE_ZEROES,
+        ),
+        (
+            Features::SECURE_ERASE,
+            virtio_blk::VIRTIO_BLK_F_SECURE_ERASE,
+        ),
+        (Features::ZONED, virtio_blk::VIRTIO_BLK_F_ZONED),
+    ] {
+        assert_eq!(ours.bits(), 1 << linux);
+    }
+    for (ours, linux) in [
+        (Type::In, virtio_blk::VIRTIO_BLK_T_IN),
+        (Type::Out, virtio_blk::VIRTIO_BLK_T_OUT),
+        (Type::Flush, virtio_blk::VIRTIO_BLK_T_FLUSH),
+        (Type::GetId, virtio_blk::VIRTIO_BLK_T_GET_ID),
+        (Type::Discard, virtio_blk::VIRTIO_BLK_T_DISCARD),
+        (Type::WriteZeroes, virtio_blk::VIRTIO_BLK_T_WRITE_ZEROES),
+        (Type::SecureErase, virtio_blk::VIRTIO_BLK_T_SECURE_ERASE),
+    ] {
+        assert_eq!(ours as u32, linux);
+    }
+    assert_eq!(Status::IoErr as u32, virtio_blk::VIRTIO_BLK_S_IOERR);
+    assert_eq!(Status::Unsupp as u32, virtio_blk::VIRTIO_BLK_S_UNSUPP);
+    assert_eq!(
+        blk::FLAG_UNMAP,
+        virtio_blk::VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP
+    );
+    assert_eq!(
+        blk::ID_BYTES,
+        usize::try_from(virtio_blk::VIRTIO_BLK_ID_BYTES).unwrap()
+    );
+}
+
+#[test]
+fn clause_5_2_4_the_layout_is_that_of_linux() {
+    use core::mem::offset_of;
+    use virtio_bindings::virtio_blk::{virtio_blk_config, virtio_blk_discard_write_zeroes};
+    macro_rules! same {
+        ($($ours:ident = $linux:ident,)*) => {$(
+            assert_eq!(
+                offset_of!(blk::Config, $ours),
+                offset_of!(virtio_blk_config, $linux),
+            );
+        )*};
+    }
+    same! {
+        capacity = capacity,
+        seg_max = seg_max,
+        blk_size = blk_size,
+        physical_block_exp = physical_block_exp,
+        opt_io_size = opt_io_size,
+        writeback = wce,
+        num_queues = num_queues,
+        max_discard_sectors = max_discard_sectors,
+        discard_sector_alignment = discard_sector_alignment,
+        max_write_zeroes_sectors = max_write_zeroes_sectors,
+        write_zeroes_may_unmap = write_zeroes_may_unmap,
+    }
+    assert_eq!(
+        blk::RANGE_SIZE,
+        size_of::<virtio_blk_discard_write_zeroes>()
+    );
+    assert_eq!(blk::HEADER_SIZE, size_of::<virtio_blk::virtio_blk_outhdr>());
+}
+
+#[test]
+fn clause_5_2_6_types_of_requests() {
+    for wire in 0..0x1_0000 {
+        let found = blk::Type::from_wire(wire);
+        assert!(found.is_none_or(|found| found as u32 == wire));
+    }
+    for each in blk::Type::ALL {
+        assert_eq!(blk::Type::from_wire(each as u32), Some(each));
+    }
+}
+
+#[test]
+fn only_writeback_can_be_written() {
+    let wce = blk::Features::CONFIG_WCE.bits();
+    assert_eq!(writable_config(device::BLOCK, wce | 1), Some(32));
+    assert_eq!(writable_config(device::BLOCK, 0), None);
+    assert_eq!(writable_config(device::NET, wce), None);
 }

@@ -22,7 +22,10 @@ pub struct Client {
     pub(crate) name: Name,
     pub(crate) stream: Stream,
     pub(crate) line: Line,
-    chunk: heapless::Deque<u8, CHUNK>,
+    /// Taken from the ring, and from where on not handled yet.
+    chunk: [u8; CHUNK],
+    handled: usize,
+    fetched: usize,
 }
 
 impl Client {
@@ -39,33 +42,40 @@ impl Client {
             name: label,
             stream,
             line: Line::new(),
-            chunk: heapless::Deque::new(),
+            chunk: [0; CHUNK],
+            handled: 0,
+            fetched: 0,
         }
     }
 
-    /// The next byte the client wrote.
-    fn next(&mut self) -> Option<u8> {
-        if self.chunk.is_empty() {
-            let mut bytes = [0; CHUNK];
-            let read = self.stream.read(&mut bytes);
-            for byte in bytes.iter().take(read) {
-                // The chunk was empty and holds as many.
-                let _ = self.chunk.push_back(*byte);
-            }
+    /// Sees to it that there are bytes the client wrote, if it wrote any.
+    fn fetch(&mut self) {
+        if self.handled == self.fetched {
+            self.fetched = self.stream.read(&mut self.chunk);
+            self.handled = 0;
         }
-        self.chunk.pop_front()
+    }
+
+    /// What was fetched and is not handled, at most `most` bytes.
+    fn rest(&self, most: usize) -> &[u8] {
+        let rest = self.chunk.get(self.handled..self.fetched);
+        let rest = rest.unwrap_or_default();
+        rest.get(..most).unwrap_or(rest)
     }
 
     /// Reads on until the line is complete or the turn is over.
     pub(crate) fn read_line(&mut self) -> State {
-        for _ in 0..TURN_LIMIT {
-            if self.line.state() == State::Complete {
+        let mut left = TURN_LIMIT;
+        while left > 0 && self.line.state() == State::Open {
+            self.fetch();
+            let rest = self.chunk.get(self.handled..self.fetched);
+            let rest = rest.unwrap_or_default();
+            let taken = self.line.fill(rest.get(..left).unwrap_or(rest));
+            if taken == 0 {
                 break;
             }
-            let Some(byte) = self.next() else {
-                break;
-            };
-            self.line.push(byte);
+            self.handled = self.handled.saturating_add(taken);
+            left = left.saturating_sub(taken);
         }
         self.line.state()
     }
@@ -83,16 +93,20 @@ impl Client {
             let _ = bytes.extend_from_slice(b"\r\n".get(..room).unwrap_or_default());
         }
         while !bytes.is_full() {
-            let Some(byte) = self.next() else {
+            self.fetch();
+            let rest = self.rest(bytes.capacity().saturating_sub(bytes.len()));
+            if rest.is_empty() {
                 break;
-            };
-            let _ = bytes.push(byte);
+            }
+            // As many as there is room for.
+            let _ = bytes.extend_from_slice(rest);
+            self.handled = self.handled.saturating_add(rest.len());
         }
         bytes
     }
 
     /// Asks to be woken by the client's next byte; `true` if there is one already.
     pub(crate) fn wait(&mut self) -> bool {
-        !self.chunk.is_empty() || self.stream.wait_for_bytes()
+        self.handled < self.fetched || self.stream.wait_for_bytes()
     }
 }

@@ -75,6 +75,43 @@ impl Line {
         self.state
     }
 
+    /// Adds bytes up to the end of the line; how many it took, at least one of an open line's.
+    pub(crate) fn fill(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while self.state == State::Open
+            && let Some(rest) = bytes.get(taken..)
+            && let Some(byte) = rest.first()
+        {
+            let run = self.append_run(rest);
+            if run == 0 {
+                self.push(*byte);
+            }
+            taken = taken.saturating_add(run.max(1));
+        }
+        taken
+    }
+
+    /// Adds the printable ASCII that `bytes` begins with and the line has room for.
+    fn append_run(&mut self, bytes: &[u8]) -> usize {
+        // As in `push`, one place stays free.
+        let room = (LINE_BYTES - 1).saturating_sub(self.text.len());
+        let bytes = bytes.get(..room).unwrap_or(bytes);
+        let (words, _) = bytes.as_chunks::<8>();
+        let words = words.iter().take_while(|word| is_printable(**word)).count();
+        let rest = bytes.get(words * 8..).unwrap_or_default();
+        let rest = rest.iter().take_while(|byte| matches!(byte, 0x20..=0x7e));
+        let run = bytes.get(..words * 8 + rest.count()).unwrap_or_default();
+        if let Some(last) = run.last() {
+            self.last = *last;
+            self.continuation = 0;
+            self.append(run);
+            if self.text.len() + 2 > LINE_BYTES {
+                self.state = State::Complete;
+            }
+        }
+        run.len()
+    }
+
     fn take(&mut self, byte: u8) {
         let continuation = core::mem::take(&mut self.continuation);
         match byte {
@@ -111,8 +148,64 @@ impl Line {
     }
 }
 
+/// Whether all bytes are in 0x20..=0x7e. Exact: the lowest byte that is not shows, whatever it
+/// carries into those above.
+const fn is_printable(bytes: [u8; 8]) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    let word = u64::from_le_bytes(bytes);
+    let below = word.wrapping_sub(0x20 * ONES);
+    let above = word.wrapping_add(ONES);
+    (word | below | above) & (0x80 * ONES) == 0
+}
+
 impl Default for Line {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn slices_give_the_lines_that_single_bytes_give(
+            bytes in proptest::collection::vec(
+                prop_oneof![6 => 0x20_u8..0x7f, 1 => any::<u8>()], 0..700),
+        ) {
+            let (mut one, mut many) = (Line::new(), Line::new());
+            let mut at = 0;
+            while at < bytes.len() {
+                let taken = many.fill(&bytes[at..]);
+                prop_assert!(taken > 0);
+                for byte in &bytes[at..at + taken] {
+                    prop_assert_eq!(one.state(), State::Open);
+                    one.push(*byte);
+                }
+                prop_assert_eq!((one.text(), one.state()), (many.text(), many.state()));
+                if one.state() == State::Complete {
+                    one.clear();
+                    many.clear();
+                }
+                at += taken;
+            }
+        }
+
+        #[test]
+        fn words_of_printable_bytes_are_told_exactly(bytes: [u8; 8]) {
+            let expected = bytes.iter().all(|byte| (0x20..=0x7e).contains(byte));
+            prop_assert_eq!(is_printable(bytes), expected);
+        }
+
+        #[test]
+        fn nearly_printable_words_are_told_exactly(
+            at in 0_usize..8, byte: u8, other in 0x20_u8..0x7f,
+        ) {
+            let mut bytes = [other; 8];
+            bytes[at] = byte;
+            prop_assert_eq!(is_printable(bytes), (0x20..=0x7e).contains(&byte));
+        }
     }
 }

@@ -299,7 +299,7 @@ impl ConsoleMux {
         self.take_keys();
         self.print();
         for client in &mut self.clients {
-            client.stream.flush(kernel);
+            client.stream.flush_deferred(kernel);
         }
         self.uart.flush_deferred(kernel);
     }

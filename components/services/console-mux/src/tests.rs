@@ -36,6 +36,7 @@ fn a_line_feed_ends_a_line_and_a_carriage_return_before_it_is_part_of_it() {
     assert_eq!(line.push(b'\n'), State::Complete, "an empty line");
 }
 
+// Shows BH-30, H-37.
 #[test]
 fn escape_sequences_are_made_visible() {
     let (forged, _) = line(b"\x1b[2K\r");
@@ -242,6 +243,7 @@ fn a_prompt_of_the_client_in_focus_stays_on_its_line() {
     assert_eq!(bench.show(0, b"\r\n$ "), "\r\n[a] $ ");
 }
 
+// Shows BH-30, H-37.
 #[test]
 fn labels_have_colours_and_clients_cannot_forge_them() {
     let options = Options {
@@ -290,6 +292,7 @@ fn keys_without_room_are_counted() {
     assert_eq!(bench.mux.counters().keys_dropped, 8 * 200 - 1024);
 }
 
+// Shows BH-30, H-37.
 #[test]
 fn a_flooding_client_does_not_starve_another() {
     let mut bench = Bench::new(&["flood", "quiet"], PLAIN, 256);

@@ -143,7 +143,7 @@ impl Supervisor {
         kernel: &mut K,
         index: usize,
         nth: usize,
-        why: &Fault,
+        why: &Fault<'_>,
     ) {
         let Some(child) = self.children.get(index) else {
             return;
@@ -181,7 +181,7 @@ impl Supervisor {
         kernel: &mut K,
         index: usize,
         restarts: usize,
-        why: &Fault,
+        why: &Fault<'_>,
     ) {
         count(&mut self.counters.holds);
         let Some(child) = self.children.get(index) else {
@@ -211,7 +211,7 @@ impl<K: Child + Clock + Notify> Handler<K> for Supervisor {
         // nothing here.
     }
 
-    fn fault(&mut self, kernel: &mut K, id: ChildId, fault: &Fault) -> FaultReply {
+    fn fault(&mut self, kernel: &mut K, id: ChildId, fault: &Fault<'_>) -> FaultReply {
         count(&mut self.counters.faults);
         let index = self.children.iter().position(|c| c.entry.id == id);
         let Some((index, child)) = index.and_then(|at| Some((at, self.children.get_mut(at)?)))

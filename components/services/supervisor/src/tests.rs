@@ -58,9 +58,12 @@ fn child(id: u64) -> ChildId {
     ChildId::new(id).unwrap()
 }
 
-fn vm_fault(address: u64) -> Fault {
-    let words = [0x20_0123, address, 0, 0x9200_0045];
-    Fault::new(MessageInfo::new(label::VM_FAULT, 4), &words)
+fn vm_fault(words: &[u64; 4]) -> Fault<'_> {
+    Fault::new(MessageInfo::new(label::VM_FAULT, 4), words)
+}
+
+const fn access_of(address: u64) -> [u64; 4] {
+    [0x20_0123, address, 0, 0x9200_0045]
 }
 
 struct Bench {
@@ -87,7 +90,7 @@ impl Bench {
         }
     }
 
-    fn fault(&mut self, id: u64, fault: &Fault) -> FaultReply {
+    fn fault(&mut self, id: u64, fault: &Fault<'_>) -> FaultReply {
         self.supervisor.fault(&mut self.kernel, child(id), fault)
     }
 
@@ -98,11 +101,15 @@ impl Bench {
     }
 }
 
+// Shows BH-13.
 #[test]
 fn a_child_is_restarted_as_often_as_its_policy_says_and_then_held() {
     let mut bench = Bench::new(2, 0);
     for _ in 0..4 {
-        assert_eq!(bench.fault(3, &vm_fault(0xbad0_0000)), FaultReply::Hold);
+        assert_eq!(
+            bench.fault(3, &vm_fault(&access_of(0xbad0_0000))),
+            FaultReply::Hold
+        );
     }
     assert_eq!(bench.kernel.restarts, [(3, 0x20_0000); 2]);
     assert_eq!(bench.kernel.stopped, [3; 2], "no fault is left pending");
@@ -133,7 +140,7 @@ fn a_window_lets_a_rare_fault_pass() {
     let mut bench = Bench::new(1, 100);
     for now in [0, 1000, 2000] {
         bench.kernel.now = now;
-        bench.fault(3, &vm_fault(0));
+        bench.fault(3, &vm_fault(&access_of(0)));
     }
     assert_eq!(bench.kernel.restarts.len(), 3);
 }
@@ -141,7 +148,7 @@ fn a_window_lets_a_rare_fault_pass() {
 #[test]
 fn a_stranger_is_held_and_counted() {
     let mut bench = Bench::new(1, 0);
-    assert_eq!(bench.fault(4, &vm_fault(0)), FaultReply::Hold);
+    assert_eq!(bench.fault(4, &vm_fault(&access_of(0))), FaultReply::Hold);
     assert_eq!(bench.supervisor.counters().strangers, 1);
     assert!(bench.kernel.restarts.is_empty());
 }
@@ -150,7 +157,7 @@ fn a_stranger_is_held_and_counted() {
 fn a_refused_restart_is_reported() {
     let mut bench = Bench::new(1, 0);
     bench.kernel.refuse = true;
-    bench.fault(3, &vm_fault(0));
+    bench.fault(3, &vm_fault(&access_of(0)));
     assert_eq!(
         bench.printed(),
         "supervisor: crasher cannot be restarted: invalid capability 0\n"

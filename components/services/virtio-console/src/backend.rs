@@ -11,7 +11,7 @@ use units::{ChannelId, ChannelSet};
 use vio::{Backend, Offer, Orders, Phase};
 use virtio::Features;
 use virtio::console::{Config, F_SIZE, QUEUES, RECEIVEQ, TRANSMITQ};
-use virtq::{Fault, MAX_SIZE, Queue, Setup as QueueSetup};
+use virtq::{Fault, Queue, Setup as QueueSetup};
 use zerocopy::IntoBytes;
 
 use crate::event::Event;
@@ -20,17 +20,20 @@ use crate::port::{Lane, Outcome};
 /// Features of the ring.
 const RING: Features = Features::INDIRECT_DESC.union(Features::EVENT_IDX);
 
+/// Largest size of a queue: both in-flight tables fit the page of the answers.
+const QUEUE_MAX: u16 = 64;
+
 /// The device that this backend offers; with a size of the screen in the record, also F_SIZE.
 pub const OFFER: Offer = Offer {
     device: virtio::device::CONSOLE,
     features: RING.bits(),
     queues: QUEUES,
-    queue_max: MAX_SIZE,
+    queue_max: QUEUE_MAX,
     config_len: size_of::<Config>(),
 };
 
 /// Most bad requests that are given back in one turn of a queue.
-const BAD_LIMIT: usize = MAX_SIZE as usize;
+const BAD_LIMIT: usize = QUEUE_MAX as usize;
 
 /// The backend of one guest's console.
 #[derive(Debug)]
@@ -128,10 +131,7 @@ impl<K: Notify + Clock> Handler<K> for Console {
     }
 
     fn unexpected(&mut self, event: Unexpected) {
-        let channels = match event {
-            Unexpected::Notified(channels) => channels.bits(),
-            _ => 0,
-        };
+        let channels = event.channels().bits();
         self.trace.count(Event::Stray { channels });
     }
 }
@@ -154,7 +154,7 @@ impl Console {
             self.trace.count(Event::Interrupt);
             self.link.used_buffers();
         }
-        self.stream.flush(kernel);
+        self.stream.flush_deferred(kernel);
         if signal || interrupt {
             kernel.notify_deferred(self.transport);
         }

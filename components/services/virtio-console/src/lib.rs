@@ -7,6 +7,8 @@
 //! the stream until the guest offers a buffer.
 //!
 //! One port, no control queues. Roles in the record and the threat table are in `README.md`.
+//!
+//! Answers AV-43.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

@@ -5,8 +5,6 @@ use heapless::Vec;
 use shm::{Region, Rw};
 use thiserror::Error;
 
-use crate::MAX_SIZE;
-
 /// Why a request cannot be done, although the queue is sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum ChainError {
@@ -22,24 +20,39 @@ pub enum ChainError {
     /// A device-readable buffer comes after a device-writable one (2.7.4.2, H-28).
     #[error("a readable buffer follows a writable one")]
     Order,
+    /// More buffers than the device takes, although not more than the queue has entries.
+    #[error("the chain has more buffers than the device takes")]
+    Buffers,
 }
 
 impl ChainError {
     /// All errors.
-    pub const ALL: [Self; 4] = [Self::Address, Self::Empty, Self::Length, Self::Order];
+    pub const ALL: [Self; 5] = [
+        Self::Address,
+        Self::Empty,
+        Self::Length,
+        Self::Order,
+        Self::Buffers,
+    ];
 }
+
+/// Most buffers of a [`Chain`] unless it says otherwise.
+pub const CHAIN_BUFFERS: usize = 64;
 
 /// A request: the buffers that the device reads, then those that it writes. All lie in guest
 /// memory, whose content may still change at any time.
+///
+/// At most `N` buffers, of 16 bytes each: a device keeps one chain, preferably not on the stack.
 #[derive(Clone, Debug, Default)]
-pub struct Chain {
+pub struct Chain<const N: usize = CHAIN_BUFFERS> {
     head: u16,
-    buffers: Vec<Region<Rw>, { MAX_SIZE as usize }>,
+    buffers: Vec<Region<Rw>, N>,
     readable: usize,
     total: u32,
+    tail: Option<Region<Rw>>,
 }
 
-impl Chain {
+impl<const N: usize> Chain<N> {
     /// Room for a request.
     #[must_use]
     pub const fn new() -> Self {
@@ -48,6 +61,7 @@ impl Chain {
             buffers: Vec::new(),
             readable: 0,
             total: 0,
+            tail: None,
         }
     }
 
@@ -55,20 +69,34 @@ impl Chain {
     pub(crate) fn start(&mut self, head: u16) {
         self.buffers.clear();
         (self.head, self.readable, self.total) = (head, 0, 0);
+        self.tail = None;
     }
 
-    pub(crate) fn push(&mut self, buffer: Region<Rw>, writable: bool) -> Result<(), ChainError> {
+    /// Adds what the next descriptor names.
+    pub(crate) fn push(
+        &mut self,
+        buffer: Result<Region<Rw>, ChainError>,
+        writable: bool,
+    ) -> Result<(), ChainError> {
+        self.tail = buffer.ok().filter(|_| writable);
+        let buffer = buffer?;
         if !writable && self.readable < self.buffers.len() {
             return Err(ChainError::Order);
         }
         let len = u32::try_from(buffer.len()).map_err(|_| ChainError::Length)?;
         self.total = self.total.checked_add(len).ok_or(ChainError::Length)?;
-        // The walk has bounded the number of descriptors.
-        self.buffers.push(buffer).map_err(|_| ChainError::Length)?;
+        self.buffers.push(buffer).map_err(|_| ChainError::Buffers)?;
         if !writable {
             self.readable = self.buffers.len();
         }
         Ok(())
+    }
+
+    /// The last buffer if the device may write it, also of a request that is bad for another
+    /// reason: where devices such as block devices put their status.
+    #[must_use]
+    pub const fn tail(&self) -> Option<&Region<Rw>> {
+        self.tail.as_ref()
     }
 
     /// Head of the descriptor chain: what [`crate::Queue::complete`] wants.

@@ -10,24 +10,29 @@
 //! - What breaks the queue is a [`Fault`]: the device then needs a reset. What spoils one request
 //!   is a [`ChainError`]: it is given back unused. Nothing else can happen.
 //!
+//! Work that does not depend on the number of requests is done once per turn: the available index is
+//! fetched when the last one is used up, the used index moves once for all that was given back, and
+//! one look at used_event decides about the interrupt.
+//!
 //! Which requests are under way is kept in a [`vio::Inflight`] table, so that a backend that died
 //! resumes with [`Queue::resume`].
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 mod chain;
+mod heads;
 mod queue;
 #[cfg(test)]
 mod tests;
 mod walk;
 
-pub use chain::{Chain, ChainError, Cursor};
+pub use chain::{CHAIN_BUFFERS, Chain, ChainError, Cursor};
 pub use queue::{Popped, Queue, Setup};
 
 use thiserror::Error;
 
-/// Most entries of a queue, and most buffers of a chain.
-pub const MAX_SIZE: u16 = 64;
+/// Most entries of a queue.
+pub const MAX_SIZE: u16 = 256;
 
 /// The driver broke the rules of the queue; the device needs a reset (2.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]

@@ -23,9 +23,13 @@ impl Table {
         if index >= self.entries {
             return Err(Fault::Index);
         }
-        self.region
-            .read(usize::from(index) * size_of::<Descriptor>())
-            .map_err(|_| Fault::Index)
+        let at = usize::from(index) * size_of::<Descriptor>();
+        // The queue's own table is aligned, and so is any sensible driver's indirect one.
+        let word = |at| self.region.load::<u64>(at);
+        if let (Ok(low), Ok(high)) = (word(at), word(at + 8)) {
+            return Ok(zerocopy::transmute!([low, high]));
+        }
+        self.region.read(at).map_err(|_| Fault::Index)
     }
 }
 
@@ -40,10 +44,10 @@ pub(crate) struct Rules {
 impl Rules {
     /// Collects the chain that starts at `head`. A fault ends the walk at once; an error is
     /// remembered, as only the end of the walk shows that the queue is sound.
-    pub(crate) fn walk(
+    pub(crate) fn walk<const N: usize>(
         &self,
         head: u16,
-        chain: &mut Chain,
+        chain: &mut Chain<N>,
     ) -> Result<Result<(), ChainError>, Fault> {
         chain.start(head);
         let mut outcome = Ok(());
@@ -66,9 +70,7 @@ impl Rules {
             }
             left = left.checked_sub(1).ok_or(Fault::TooLong)?;
             let writable = flags.contains(DescriptorFlags::WRITE);
-            let added = self
-                .buffer(&descriptor)
-                .and_then(|buffer| chain.push(buffer, writable));
+            let added = chain.push(self.buffer(&descriptor), writable);
             outcome = outcome.and(added);
             if !flags.contains(DescriptorFlags::NEXT) {
                 return Ok(outcome);

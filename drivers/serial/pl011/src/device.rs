@@ -33,9 +33,9 @@ pub trait Device {
     fn start(&mut self, speed: Speed) -> bool;
     /// Takes one byte from the receive FIFO.
     fn receive(&mut self) -> Received;
-    /// Whether the transmit FIFO has room.
-    fn can_send(&self) -> bool;
-    /// Puts a byte into the transmit FIFO; call it only after [`Device::can_send`] said yes.
+    /// Bytes that the transmit FIFO surely has room for.
+    fn room(&self) -> usize;
+    /// Puts a byte into the transmit FIFO; call it at most as often as [`Device::room`] said.
     fn send(&mut self, byte: u8);
     /// Clears the interrupts that are not cleared by serving the FIFOs. Those of received bytes stay
     /// until the bytes are read: cleared here, bytes that a bounded reader left would be forgotten.
@@ -43,6 +43,9 @@ pub trait Device {
     /// Whether to interrupt when the transmit FIFO has drained to its level.
     fn listen_for_room(&mut self, on: bool);
 }
+
+/// Bytes of the transmit FIFO in every revision: r1p5 has 32, those before 16 (2.1).
+const FIFO: usize = 16;
 
 /// Interrupts that say that bytes arrived, or that some were lost.
 const RECEIVE: Interrupts = Interrupts::RXI
@@ -76,8 +79,12 @@ impl Device for Uart<'_> {
         }
     }
 
-    fn can_send(&self) -> bool {
-        !self.is_tx_fifo_full()
+    fn room(&self) -> usize {
+        // Only empty and full can be told, so an empty one is filled without another look.
+        if self.is_tx_fifo_empty() {
+            return FIFO;
+        }
+        usize::from(!self.is_tx_fifo_full())
     }
 
     fn send(&mut self, byte: u8) {

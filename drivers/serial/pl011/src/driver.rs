@@ -8,15 +8,15 @@ use units::{ChannelSet, IrqId};
 
 use crate::device::{Device, Received, Speed};
 
-/// Bytes sent per activation. More stay in the ring until the transmit interrupt, so that received
-/// bytes are never kept waiting by a client that prints without end.
-const SEND_LIMIT: usize = 512;
+/// Bytes sent per activation: what a ring in a page holds. More stay until the transmit interrupt, so
+/// that received bytes are never kept waiting by a client that prints without end.
+const SEND_LIMIT: usize = 2048;
 
 /// Bytes received per activation: eight times the FIFO. More come with the next interrupt.
 const RECEIVE_LIMIT: usize = 256;
 
 /// Bytes moved between ring and FIFO at a time.
-const CHUNK: usize = 32;
+const CHUNK: usize = 256;
 
 /// What the driver counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,7 +42,7 @@ pub struct Driver<D = Uart<'static>> {
     counters: Counters,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pending {
     bytes: [u8; CHUNK],
     from: usize,
@@ -50,8 +50,16 @@ struct Pending {
 }
 
 impl Pending {
-    fn next(&self) -> Option<u8> {
-        self.bytes.get(self.from..self.to)?.first().copied()
+    const fn new() -> Self {
+        Self {
+            bytes: [0; CHUNK],
+            from: 0,
+            to: 0,
+        }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.from..self.to).unwrap_or_default()
     }
 }
 
@@ -90,7 +98,7 @@ impl<D: Device> Driver<D> {
             device,
             stream,
             irq,
-            pending: Pending::default(),
+            pending: Pending::new(),
             counters: Counters::default(),
         }
     }
@@ -124,27 +132,32 @@ impl<D: Device> Driver<D> {
 
     /// Fills the transmit FIFO; whether there may be more to send.
     fn send(&mut self) -> bool {
-        for _ in 0..SEND_LIMIT {
-            let Some(byte) = self.next() else {
+        let mut left = SEND_LIMIT;
+        while left > 0 {
+            self.refill();
+            if self.pending.rest().is_empty() {
                 return false;
-            };
-            if !self.device.can_send() {
+            }
+            let room = self.device.room().min(left);
+            if room == 0 {
                 return true;
             }
-            self.device.send(byte);
-            self.pending.from = self.pending.from.saturating_add(1);
+            for byte in self.pending.rest().iter().take(room) {
+                self.device.send(*byte);
+            }
+            let sent = self.pending.rest().len().min(room);
+            self.pending.from = self.pending.from.saturating_add(sent);
+            left = left.saturating_sub(sent);
         }
         true
     }
 
-    fn next(&mut self) -> Option<u8> {
-        if let Some(byte) = self.pending.next() {
-            return Some(byte);
+    /// Sees to it that there are bytes to send, if the peer wrote any.
+    fn refill(&mut self) {
+        if self.pending.rest().is_empty() {
+            self.pending.to = self.stream.read(&mut self.pending.bytes);
+            self.pending.from = 0;
         }
-        let to = self.stream.read(&mut self.pending.bytes);
-        self.pending.from = 0;
-        self.pending.to = to;
-        self.pending.next()
     }
 
     /// Moves what there is both ways and arranges to be woken for the rest.
@@ -160,7 +173,7 @@ impl<D: Device> Driver<D> {
             more = self.send();
         }
         self.device.listen_for_room(more);
-        self.stream.flush(kernel);
+        self.stream.flush_deferred(kernel);
     }
 }
 

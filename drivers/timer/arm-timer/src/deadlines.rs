@@ -7,7 +7,8 @@ const CLIENTS: usize = 62;
 
 /// The deadlines of all clients, in absolute ticks.
 ///
-/// Every operation looks at a fixed number of entries, so no client can make another's slower.
+/// Every operation looks at one entry of each client that waits, so no client can make another's slower
+/// than by waiting itself.
 #[derive(Debug, Clone)]
 pub struct Deadlines {
     at: [u64; CLIENTS],
@@ -53,10 +54,15 @@ impl Deadlines {
         ChannelSet::from_badge(expired)
     }
 
-    fn clients(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        let waiting = self.waiting;
-        let entries = self.at.iter().copied().enumerate();
-        entries.filter(move |&(client, _)| waiting & (1 << client) != 0)
+    fn clients(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let mut waiting = self.waiting;
+        core::iter::from_fn(move || {
+            let client = waiting.trailing_zeros();
+            // None is left: there are fewer entries than bits of a word.
+            let deadline = self.at.get(usize::try_from(client).ok()?)?;
+            waiting &= waiting - 1;
+            Some((client, *deadline))
+        })
     }
 }
 

@@ -3,17 +3,28 @@
 //! variables that the system's builder patches, a panic handler, and Bulkhead's main loop.
 //!
 //! An ELF built with this crate is an ordinary Microkit one; it differs from the seL4 port's only
-//! in where its system-call stubs and invocation labels come from.
+//! in where its entry and its invocation labels come from.
 #![no_std]
-#![expect(unsafe_code, reason = "UNSAFETY: system calls and the entry symbol")]
+#![expect(unsafe_code, reason = "UNSAFETY: the entry symbol")]
 
 pub mod labels;
 #[doc(hidden)]
 pub mod panicking;
-mod svc;
 mod symbols;
 
-pub use svc::Svc;
+pub use common::sha256::Instructions as Sha256;
+
+/// The development kernel, built for one of its label sets.
+#[derive(Debug)]
+pub struct Dev(());
+
+impl common::svc::Flavour for Dev {
+    const LABELS: runtime::syscalls::Labels = labels::CHOSEN;
+    const CONSOLE: bool = !cfg!(feature = "labels-release");
+}
+
+/// The development kernel's system calls.
+pub type Svc = common::svc::Svc<Dev>;
 
 /// Runs the protection domain whose logic is `C`.
 pub fn run<C>() -> !

@@ -7,7 +7,7 @@ use core::panic::PanicInfo;
 
 use runtime::syscalls::Syscalls;
 
-use crate::svc::Svc;
+use crate::Svc;
 use crate::symbols;
 
 /// Prints the domain's name and where and why it panicked, then faults.

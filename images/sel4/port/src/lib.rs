@@ -6,6 +6,7 @@
 
 mod sys;
 
+pub use common::sha256::Instructions as Sha256;
 pub use sel4_microkit;
 
 pub use sys::Sel4;

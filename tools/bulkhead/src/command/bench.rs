@@ -6,7 +6,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use bench::{Options, Owner, Prepared, Program, SEED, Target};
+use bench::{Baseline, Options, Owner, Prepared, Program, Report, SEED, Target};
+use disk::SectorSize;
 use expand::Images;
 use host::output;
 use host::provision::{self, Need};
@@ -16,6 +17,7 @@ use super::build::{self, Built};
 use super::run;
 use crate::cli::{BenchArgs, BuildArgs, Format, SystemArgs};
 use crate::context::Context;
+use crate::devices::DiskImage;
 use crate::guests::{self, Given};
 use crate::kernel::Kernel;
 
@@ -25,6 +27,11 @@ const SYSTEM: &str = "tests/boot/systems/bench.system";
 const IMAGES: &str = "bench";
 /// The program that counts as the VMM; all others are other protection domains.
 const VMM: &str = "vmm";
+/// Bytes of the guest's disk, natively the same.
+const DISK_SIZE: u64 = 64 << 20;
+const _: () = assert!(DISK_SIZE + 2 * disk::ALIGNMENT <= bench::DISK_MOST);
+/// A request is done when the driver has told the device, not when another thread runs.
+const SYNCHRONOUS: [&str; 2] = ["-global", "virtio-mmio.ioeventfd=off"];
 /// What one target may take in real time: counting makes QEMU slow, and so do other programs.
 const LIMIT: Duration = Duration::from_secs(1800);
 
@@ -42,9 +49,11 @@ pub(crate) fn run(context: &Context, args: &BenchArgs) -> Outcome<()> {
         limit: LIMIT,
         work,
     };
+    let baseline = args.against.as_deref().map(Baseline::read).transpose()?;
     let prepared = bench::prepare(&context.ui, &options)?;
     let built = build(context, args, &options.work, &prepared)?;
-    let target = target(args, &built)?;
+    let disk = disk(context, &built, &options.work)?;
+    let target = target(args, &built, &disk)?;
     let mut sink = io::sink();
     let mut stdout = io::stdout();
     let table: &mut dyn io::Write = match context.format {
@@ -55,7 +64,20 @@ pub(crate) fn run(context: &Context, args: &BenchArgs) -> Outcome<()> {
     if context.format == Format::Json {
         out!("{}", report.to_json());
     }
-    Ok(())
+    baseline.map_or(Ok(()), |baseline| compare(&baseline, &report))
+}
+
+/// Fails where anything has become slower.
+fn compare(baseline: &Baseline, report: &Report) -> Outcome<()> {
+    let regressions = baseline.regressions(report)?;
+    if regressions.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::input(format!("{} operations cost more", regressions.len()));
+    let notes = regressions.iter().map(ToString::to_string);
+    Err(notes.fold(failure, Failure::note).help(
+        "if that is the price of something, commit the new figures as tools/bench/baseline.json",
+    ))
 }
 
 fn build(context: &Context, args: &BenchArgs, work: &Path, prepared: &Prepared) -> Outcome<Built> {
@@ -79,9 +101,29 @@ fn build(context: &Context, args: &BenchArgs, work: &Path, prepared: &Prepared) 
     build::build_with(context, &args, &Given::from([(IMAGES.to_owned(), images)]))
 }
 
+/// A disk with a partition for the guest that takes no time and keeps nothing.
+fn disk(context: &Context, built: &Built, work: &Path) -> Outcome<DiskImage> {
+    let whole = work.join("disk.img");
+    let sectors = SectorSize::default();
+    let image = built
+        .devices
+        .create_disk(context, &whole, DISK_SIZE, sectors)?;
+    let table = disk::read(&whole)?;
+    let only = table.partitions.first();
+    let part = only.map_or(0..0, |entry| entry.offset..entry.offset + entry.size);
+    let size = fs::metadata(&whole).map_err(|e| Failure::io("read", &whole, &e))?;
+    let overlay = work.join("overlay.qcow2");
+    Ok(DiskImage {
+        nodes: bench::disk_without(&whole, size.len(), &part, &overlay)?,
+        ..image
+    })
+}
+
 /// The image as something to measure.
-fn target(args: &BenchArgs, built: &Built) -> Outcome<Target> {
-    let machine = run::machine(&built.board, &built.kernel, &built.image, &[])?;
+fn target(args: &BenchArgs, built: &Built, disk: &DiskImage) -> Outcome<Target> {
+    let mut devices = built.devices.arguments(Some(disk));
+    devices.extend(SYNCHRONOUS.map(str::to_owned));
+    let machine = run::machine(&built.board, &built.kernel, &built.image, &devices)?;
     let mut programs: Vec<Program> = built.programs.iter().map(|file| program(file)).collect();
     if matches!(built.kernel, Kernel::Sel4(_)) {
         programs.extend(starters(&built.kernel_file));

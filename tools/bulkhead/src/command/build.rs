@@ -2,6 +2,7 @@
 //! `build`: from a system description to a bootable image.
 
 mod programs;
+mod rustc;
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +14,14 @@ use sdf::{Board, SearchPath, System};
 
 use crate::cli::{BuildArgs, Config, Format};
 use crate::context::Context;
+use crate::devices::Devices;
 use crate::guests::{self, Given};
 use crate::kernel::{self, Kernel};
 use crate::system::{self, SystemFile};
 
 pub(crate) use programs::LIBCLANG;
 use programs::{Compiler, Programs};
+pub(crate) use rustc::run as called_by_cargo;
 
 /// A finished image.
 pub(crate) struct Built {
@@ -32,6 +35,8 @@ pub(crate) struct Built {
     pub(crate) kernel_file: PathBuf,
     /// The protection domains' ELF files, each once, as they were before packing.
     pub(crate) programs: Vec<PathBuf>,
+    /// What QEMU must plug in.
+    pub(crate) devices: Devices,
 }
 
 /// Builds, and says where the image is.
@@ -83,6 +88,7 @@ pub(crate) fn build_with(context: &Context, args: &BuildArgs, given: &Given) -> 
         image: folder.join(names::IMAGE),
         kernel_file: build.kernel_file(&programs)?,
         programs: files(&system, &search),
+        devices: Devices::of(&file.board, &system),
         board: file.board.clone(),
         kernel: kernel.clone(),
     })

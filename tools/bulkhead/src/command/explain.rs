@@ -7,9 +7,11 @@ use sdf::rules::Rule;
 use crate::cli::{ExplainArgs, Format};
 use crate::context::Context;
 
-/// The rules of system descriptions, then those of programs.
+/// The rules of system descriptions, those of layouts, then those of programs.
 fn all() -> impl Iterator<Item = &'static Rule> {
-    sdf::rules::all().chain(capdl::rules::all())
+    sdf::rules::all()
+        .chain(layout::rules::all())
+        .chain(capdl::rules::all())
 }
 
 /// Explains.

@@ -4,16 +4,18 @@
 use std::path::Path;
 use std::time::Duration;
 
+use ::disk::SectorSize;
 use host::console::{self, Ending, Greeting, Session};
 use host::provision::{self, Need};
-use host::qemu::Machine;
+use host::qemu::{Machine, Start};
 use host::{Failure, Outcome};
 use sdf::Board;
 use sdf::model::RecordTarget;
 
-use super::build;
+use super::{build, disk};
 use crate::cli::{RunArgs, SystemArgs};
 use crate::context::Context;
+use crate::devices::{Devices, DiskImage};
 use crate::kernel::Kernel;
 use crate::system::SystemFile;
 
@@ -29,7 +31,10 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Outcome<()> {
         None => None,
     };
     let built = build::build(context, &args.build)?;
-    let machine = machine(&built.board, &built.kernel, &built.image, &args.qemu)?;
+    let disk = disk(context, args, &built.devices)?;
+    let mut extra = built.devices.arguments(disk.as_ref());
+    extra.extend(args.qemu.iter().cloned());
+    let machine = machine(&built.board, &built.kernel, &built.image, &extra)?;
     if args.dry_run {
         out!("{}", machine.command_line());
         return Ok(());
@@ -75,6 +80,30 @@ fn attach(context: &Context, args: &SystemArgs, name: &str) -> Outcome<Greeting>
     })
 }
 
+/// The disk image of this run: made if it is not there or `--fresh` says so.
+fn disk(context: &Context, args: &RunArgs, devices: &Devices) -> Outcome<Option<DiskImage>> {
+    if !devices.have_disk() {
+        let name = [(args.disk.is_some(), "--disk"), (args.fresh, "--fresh")];
+        return match name.into_iter().find(|(given, _)| *given) {
+            None => Ok(None),
+            Some((_, option)) => Err(Failure::environment(format!(
+                "{option}: this system has no disk"
+            ))
+            .help("add a driver for the board's disk to the system description")),
+        };
+    }
+    let default = disk::default_path(context, &args.build.system);
+    let path = args.disk.as_ref().unwrap_or(&default);
+    if path.exists() && !args.fresh {
+        return devices.open_disk(context, path).map(Some);
+    }
+    let made = devices.create_disk(context, path, ::disk::DEFAULT_SIZE, SectorSize::default())?;
+    context
+        .ui
+        .say(&format!("new disk image: {}", context.show(path)));
+    Ok(Some(made))
+}
+
 /// QEMU's machine for an image.
 pub(crate) fn machine(
     board: &Board,
@@ -92,10 +121,12 @@ pub(crate) fn machine(
         machine: qemu.machine.clone(),
         cpu: qemu.cpu.clone(),
         memory: qemu.memory.clone(),
-        image: image.to_path_buf(),
-        load_address: match kernel {
-            Kernel::Sel4(_) => qemu.sel4_entry,
-            Kernel::Dev => qemu.dev_entry,
+        start: Start::Image {
+            file: image.to_path_buf(),
+            address: match kernel {
+                Kernel::Sel4(_) => qemu.sel4_entry,
+                Kernel::Dev => qemu.dev_entry,
+            },
         },
         extra: extra.to_vec(),
     })

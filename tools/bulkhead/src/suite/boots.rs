@@ -4,14 +4,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use disk::SectorSize;
 use host::expect::{self, Case, Script};
+use host::qemu::Machine;
 use host::ui::elapsed;
 use host::{Failure, Outcome};
 
 use super::{Step, StepResult};
 use crate::cli::{BuildArgs, Config, KernelChoice, SystemArgs};
-use crate::command::{build, run};
+use crate::command::build::{self, Built};
+use crate::command::run;
 use crate::context::Context;
+use crate::devices::DiskImage;
 
 /// Board that tests boot on.
 pub(super) const BOARD: &str = "qemu_virt_aarch64";
@@ -116,30 +120,64 @@ pub(super) fn run_boot(context: &Context, boot: &Boot) -> Outcome<StepResult> {
         output: Some(context.output().join("test").join(&label)),
     };
     let built = build::build(context, &args)?;
-    let machine = run::machine(&built.board, &built.kernel, &built.image, &boot.script.qemu)?;
-    let transcript = context
-        .output()
-        .join("transcripts")
-        .join(format!("{label}.txt"));
-    let report = expect::boot(
-        &context.ui,
-        &machine,
-        &boot.script,
-        boot.case(),
-        &transcript,
-    )?;
-    match report.reason {
-        None => Ok(StepResult::passed(format!(
-            "booted and checked in {}",
-            elapsed(report.time)
-        ))),
+    let machine = machine(context, boot, &built)?;
+    let result = play(context, &machine, &boot.script, boot.case(), &label)?;
+    if result.failed == 0 {
+        discard(&built)?;
+    }
+    Ok(result)
+}
+
+/// Boots `machine` and has the conversation of `script`, of which a transcript is kept as `label`.
+pub(super) fn play(
+    context: &Context,
+    machine: &Machine,
+    script: &Script,
+    case: Case<'_>,
+    label: &str,
+) -> Outcome<StepResult> {
+    let transcripts = context.output().join("transcripts");
+    let transcript = transcripts.join(format!("{label}.txt"));
+    let report = expect::boot(&context.ui, machine, script, case, &transcript)?;
+    Ok(match report.reason {
+        None => StepResult::passed(format!("booted and checked in {}", elapsed(report.time))),
         Some(reason) => {
             let mut details = report.last_lines;
             details.push(format!("transcript: {}", context.show(&transcript)));
             details.push(format!("command: {}", machine.command_line()));
-            Ok(StepResult::failed(reason.to_string(), details))
+            StepResult::failed(reason.to_string(), details)
         }
+    })
+}
+
+/// Removes what a test that passed was built from: an image and a disk are hundreds of megabytes, and
+/// there are dozens of tests. What a failed one booted stays, to be booted again.
+pub(super) fn discard(built: &Built) -> Outcome<()> {
+    let folder = built.image.parent().unwrap_or(&built.image);
+    fs::remove_dir_all(folder).map_err(|e| Failure::io("remove", folder, &e))
+}
+
+fn machine(context: &Context, boot: &Boot, built: &Built) -> Outcome<Machine> {
+    let disk = new_disk(context, boot, built)?;
+    let mut extra = built.devices.arguments(disk.as_ref());
+    extra.extend(boot.script.qemu.iter().cloned());
+    run::machine(&built.board, &built.kernel, &built.image, &extra)
+}
+
+/// Every boot begins with a disk of its own that nothing was written to.
+fn new_disk(context: &Context, boot: &Boot, built: &Built) -> Outcome<Option<DiskImage>> {
+    if !built.devices.have_disk() {
+        return Ok(None);
     }
+    let sectors = match boot.script.sector_size {
+        4096 => SectorSize::B4096,
+        _ => SectorSize::B512,
+    };
+    let path = built.image.with_file_name("disk.img");
+    built
+        .devices
+        .create_disk(context, &path, boot.script.partition_mib << 20, sectors)
+        .map(Some)
 }
 
 /// All scripts of a folder, sorted by name.

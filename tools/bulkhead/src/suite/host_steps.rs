@@ -22,7 +22,7 @@ const SEL4: &str = "images/sel4";
 const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 
 /// The workspaces beside the root's: folder, what it holds, arguments for clippy.
-const OTHERS: [(&str, &str, &[&str]); 3] = [
+const OTHERS: [(&str, &str, &[&str]); 5] = [
     (
         "images/dev",
         "the bare-metal programs",
@@ -38,47 +38,72 @@ const OTHERS: [(&str, &str, &[&str]); 3] = [
         "the RTOS guest",
         &["clippy", "--release"],
     ),
+    (
+        NETLOAD,
+        "a program of Linux guests",
+        &["clippy", "--all-targets"],
+    ),
+    (
+        VSOCK,
+        "a program of Linux guests",
+        &["clippy", "--all-targets"],
+    ),
 ];
+
+/// Workspaces of Linux guests' programs, which have tests of their own for the host.
+const NETLOAD: &str = "images/guests/tools/netload";
+const VSOCK: &str = "images/guests/tools/vsock";
+
+/// The fuzz targets: what is in them is tested in the root workspace, and to compile them takes tools that
+/// nobody needs otherwise.
+const FUZZ: (&str, &str) = ("tests/fuzz", "the fuzz targets");
 
 /// The steps; those that need an SDK only where one is.
 pub(super) fn steps(has_sdk: bool) -> Vec<Step> {
     let rules = "house rules: layers, unsafe code, documentation, sizes";
-    let mut steps = vec![
-        Step::new("tidy", rules, tidy),
-        Step::new("format/host", "rustfmt on the root workspace", |c| {
-            format(c, ".")
-        }),
-    ];
-    for (workspace, what, _) in OTHERS {
-        let work = move |context: &Context| format(context, workspace);
-        steps.push(Step::new(
-            format!("format/{workspace}"),
-            format!("rustfmt on {what}"),
-            work,
-        ));
+    let mut steps = vec![Step::new("tidy", rules, tidy)];
+    steps.push(formatting("host", ".", "the root workspace"));
+    let others = OTHERS.map(|(workspace, what, _)| (workspace, what));
+    for (workspace, what) in others.into_iter().chain([FUZZ]) {
+        steps.push(formatting(workspace, workspace, what));
     }
-    steps.push(Step::new(
-        "lints/host",
-        "clippy on the root workspace",
-        |context| lints(context, ".", &["clippy", "--workspace", "--all-targets"]),
-    ));
-    steps.push(Step::new(
-        "tests/host",
-        "cargo test on the root workspace",
-        tests,
-    ));
+    let all = &["clippy", "--workspace", "--all-targets"];
+    steps.push(linting("host", ".", "the root workspace", all));
+    steps.push(testing("host", ".", "the root workspace"));
+    for workspace in [NETLOAD, VSOCK] {
+        steps.push(testing(workspace, workspace, "a program of Linux guests"));
+    }
     let lintable = OTHERS
         .into_iter()
         .filter(|(workspace, ..)| has_sdk || *workspace != SEL4);
     for (workspace, what, args) in lintable {
-        let work = move |context: &Context| lints(context, workspace, args);
-        steps.push(Step::new(
-            format!("lints/{workspace}"),
-            format!("clippy on {what}"),
-            work,
-        ));
+        steps.push(linting(workspace, workspace, what, args));
     }
     steps
+}
+
+fn formatting(name: &str, workspace: &'static str, what: &str) -> Step {
+    Step::new(
+        format!("format/{name}"),
+        format!("rustfmt on {what}"),
+        move |context| format(context, workspace),
+    )
+}
+
+fn linting(name: &str, workspace: &'static str, what: &str, args: &'static [&str]) -> Step {
+    Step::new(
+        format!("lints/{name}"),
+        format!("clippy on {what}"),
+        move |context| lints(context, workspace, args),
+    )
+}
+
+fn testing(name: &str, workspace: &'static str, what: &str) -> Step {
+    Step::new(
+        format!("tests/{name}"),
+        format!("cargo test on {what}"),
+        move |context| tests(context, workspace),
+    )
 }
 
 fn tidy(context: &Context) -> Outcome<StepResult> {
@@ -106,9 +131,9 @@ fn lints(context: &Context, workspace: &str, args: &[&str]) -> Outcome<StepResul
     Ok(plain(&ran, "clippy found something"))
 }
 
-fn tests(context: &Context) -> Outcome<StepResult> {
+fn tests(context: &Context, workspace: &str) -> Outcome<StepResult> {
     let args = ["test", "--workspace", "--no-fail-fast"];
-    let ran = run(context, ".", &args, "tests host")?;
+    let ran = run(context, workspace, &args, &format!("tests {workspace}"))?;
     Ok(judge_tests(&ran))
 }
 

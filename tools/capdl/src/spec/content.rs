@@ -2,6 +2,8 @@
 //! Initial contents of frames.
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -58,7 +60,7 @@ impl Serialize for Prefill {
         let value = match self {
             Self::Elf(content) => serde_json::json!({ "Data": { "ElfContent": content } }),
             Self::Bytes { file, range } => {
-                let bytes = file.get(range.clone()).unwrap_or_default();
+                let bytes = digest(file.get(range.clone()).unwrap_or_default());
                 serde_json::json!({ "Data": { "BytesContent": { "bytes": bytes } } })
             }
             Self::BootInfo { id, offset } => {
@@ -67,4 +69,12 @@ impl Serialize for Prefill {
         };
         value.serialize(serializer)
     }
+}
+
+/// How listings name contents: by length and hash. The SDK's tool writes every byte as a number, some
+/// 25 bytes for one, which is gigabytes for a guest's images.
+pub(crate) fn digest(bytes: &[u8]) -> Value {
+    let hash = Sha256::digest(bytes);
+    let sha256: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    serde_json::json!({ "len": bytes.len(), "sha256": sha256 })
 }

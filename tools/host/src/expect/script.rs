@@ -23,6 +23,10 @@ pub struct Script {
     pub forbid: Vec<String>,
     /// Further arguments for QEMU.
     pub qemu: Vec<String>,
+    /// Bytes of a logical block of the new disk that the system gets, if it has one.
+    pub sector_size: u32,
+    /// MiB of each partition of that disk.
+    pub partition_mib: u64,
     /// What to wait for and what to type.
     pub steps: Vec<Step>,
 }
@@ -86,6 +90,10 @@ struct RawScript {
     forbid: Vec<String>,
     #[serde(default)]
     qemu: Vec<String>,
+    #[serde(default = "common_sectors")]
+    sector_size: u32,
+    #[serde(default = "common_partition")]
+    partition_mib: u64,
     step: Vec<RawStep>,
 }
 
@@ -112,6 +120,14 @@ fn both_configs() -> Vec<String> {
     ["debug", "release"].map(str::to_owned).to_vec()
 }
 
+const fn common_partition() -> u64 {
+    64
+}
+
+const fn common_sectors() -> u32 {
+    512
+}
+
 /// Why a script cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
@@ -127,6 +143,9 @@ pub enum ScriptError {
     /// A time is negative or absurd.
     #[error("{0}: a time in seconds must be between 0 and 3600")]
     Time(String),
+    /// A size of blocks that disks do not have.
+    #[error("sector-size must be 512 or 4096, not {0}")]
+    Sectors(u32),
     /// A kernel or configuration that does not exist.
     #[error("unknown {0}: {1}")]
     Unknown(&'static str, String),
@@ -151,6 +170,8 @@ impl Script {
             timeout: seconds("timeout", raw.timeout)?,
             forbid: raw.forbid,
             qemu: raw.qemu,
+            sector_size: check_sectors(raw.sector_size)?,
+            partition_mib: raw.partition_mib,
             steps: steps?,
         })
     }
@@ -197,6 +218,13 @@ fn seconds(name: &str, value: f64) -> Result<Duration, ScriptError> {
         return Err(ScriptError::Time(name.to_owned()));
     }
     Ok(Duration::from_secs_f64(value))
+}
+
+fn check_sectors(bytes: u32) -> Result<u32, ScriptError> {
+    match bytes {
+        512 | 4096 => Ok(bytes),
+        _ => Err(ScriptError::Sectors(bytes)),
+    }
 }
 
 fn check_names(kernels: &[String], configs: &[String]) -> Result<(), ScriptError> {

@@ -63,11 +63,10 @@ impl Allotment {
             };
             let end = base.saturating_add(region.size);
             if base.value < self.start && end > KERNEL_PADDR {
-                let (line, column) = system.source.position(base.span.start);
+                let place = system.source.place(base.span.start);
                 return Err(Failure::input(format!(
-                    "{}:{line}:{column}: region {} is at {:#x}, where the development kernel and \
-                     its image are",
-                    system.source.name, mr.name.value, base.value
+                    "{place}: region {} is at {:#x}, where the development kernel and its image are",
+                    mr.name.value, base.value
                 ))
                 .help(format!(
                     "choose an address from {:#x} on, or none",

@@ -6,6 +6,8 @@
 //! EL2 before the kernel can prevent that, so a few instructions of ours are put into the SDK's
 //! loader: its third instruction branches to them, they set the traps and go on where it came from.
 //! The VMM then emulates the registers.
+//!
+//! Answers BH-24.
 
 use host::Failure;
 
@@ -112,6 +114,7 @@ mod tests {
         usize::try_from(i64::try_from(at).unwrap() + 4 * distance).unwrap()
     }
 
+    // Shows BH-24.
     #[test]
     fn the_stub_runs_between_the_loaders_second_and_fourth_instruction() {
         let mut guarded = image();

@@ -18,14 +18,17 @@ fn ran(code: i32, stderr: &str) -> Ran {
 #[test]
 fn the_tools_words_are_shown() {
     let folder = tempfile::tempdir().unwrap();
-    let text = judge(&ran(1, "Error: bad id\n"), folder.path())
+    let text = judge(&ran(1, "Error: bad id\n"), &folder.path().join(IMAGE))
         .unwrap_err()
         .to_string();
     assert!(text.contains("refused the system (exit code 1)"), "{text}");
     assert!(text.contains("note: Error: bad id"), "{text}");
-    let text = judge(&ran(101, "No space left on device"), folder.path())
-        .unwrap_err()
-        .to_string();
+    let text = judge(
+        &ran(101, "No space left on device"),
+        &folder.path().join(IMAGE),
+    )
+    .unwrap_err()
+    .to_string();
     assert!(
         text.contains("panicked") && text.contains("free some space"),
         "{text}"
@@ -35,7 +38,7 @@ fn the_tools_words_are_shown() {
 #[test]
 fn success_without_an_image_is_no_success() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(judge(&ran(0, ""), folder.path()).is_err());
+    assert!(judge(&ran(0, ""), &folder.path().join(IMAGE)).is_err());
     fs::write(folder.path().join(IMAGE), "image").unwrap();
-    assert!(judge(&ran(0, ""), folder.path()).is_ok());
+    assert!(judge(&ran(0, ""), &folder.path().join(IMAGE)).is_ok());
 }

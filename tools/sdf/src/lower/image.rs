@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Records as files.
 
-use record::{Builder, ChannelEntry, ChildEntry, Entry, IrqEntry, RegionEntry};
+use record::{Builder, ChannelEntry, ChildEntry, Entry, IrqEntry, RegionEntry, WindowEntry};
 use units::{ChildId, VcpuId};
 
 /// A record to be written to a file.
@@ -24,6 +24,8 @@ pub struct RecordImage {
 pub enum Resolved {
     /// A mapping.
     Region(RegionEntry),
+    /// Memory as devices address it.
+    Window(WindowEntry),
     /// A channel.
     Channel(ChannelEntry),
     /// An interrupt.
@@ -78,6 +80,7 @@ impl RecordImage {
         for (role, resolved) in &self.entries {
             let entry = match resolved {
                 Resolved::Region(region) => Entry::Region(*region),
+                Resolved::Window(window) => Entry::Window(*window),
                 Resolved::Channel(channel) => Entry::Channel(*channel),
                 Resolved::Irq(irq) => Entry::Irq(*irq),
                 Resolved::Child { id, pd } => {

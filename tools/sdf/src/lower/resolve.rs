@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::rules::record::TARGET;
 use crate::span::{Span, Spanned};
-use record::{ChannelEntry, ChannelRights, IrqEntry, RegionEntry, RegionRights};
+use record::{ChannelEntry, ChannelRights, IrqEntry, RegionEntry, RegionRights, WindowEntry};
 use units::{Bytes, ChannelId, ChildId, IrqId, PdVaddr, PhysAddr, VcpuId};
 
 type Outcome = Result<Resolved, Box<Diagnostic>>;
@@ -29,6 +29,7 @@ pub(crate) fn resolve(
     };
     match &entry.target {
         RecordTarget::Region { mr } => resolve_region(system, pd, mr, files),
+        RecordTarget::Window { mr } => resolve_window(system, mr, files),
         RecordTarget::Channel { pd: peer, n } => resolve_channel(system, pd, peer, *n),
         RecordTarget::Irq { irq } => resolve_irq(pd, *irq),
         RecordTarget::Child { pd: name } => resolve_child(system, index, name),
@@ -121,6 +122,28 @@ fn region_entry(system: &System, map: &Map, files: &dyn Files) -> Option<RegionE
         },
         paddr: mr.phys_addr.map(|addr| PhysAddr::new(addr.value)),
     })
+}
+
+/// Devices reach memory by its physical address, so the file must fix that.
+fn resolve_window(system: &System, name: &Spanned<String>, files: &dyn Files) -> Outcome {
+    let Some(mr) = system.memory_region(name) else {
+        let message = format!("there is no memory region `{}`", name.value);
+        return Err(missing(name.span, message));
+    };
+    let Some(paddr) = mr.phys_addr else {
+        let message = format!("`{}` has no physical address", name.value);
+        let item = Diagnostic::new(&TARGET, name.span, message);
+        let item = item.also(mr.span, "the region");
+        return Err(Box::new(item.help("give the region a `phys_addr`")));
+    };
+    let Some(region) = system.region(mr, files) else {
+        let message = format!("the size of `{}` is not known", name.value);
+        return Err(missing(name.span, message));
+    };
+    Ok(Resolved::Window(WindowEntry {
+        paddr: PhysAddr::new(paddr.value),
+        size: Bytes::new(region.size),
+    }))
 }
 
 fn resolve_channel(

@@ -2,7 +2,7 @@
 //! Questions that several stages ask of a system.
 
 use super::{ChannelEnd, MemoryRegion, ProtectionDomain, System};
-use crate::span::Spanned;
+use crate::span::{Source, Spanned};
 
 /// Where the value of a patched symbol comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,19 @@ pub struct Setvar {
 }
 
 impl System {
+    /// A system with nothing in it, described by `source`.
+    #[must_use]
+    pub const fn empty(source: Source, name: Option<Spanned<String>>) -> Self {
+        Self {
+            source,
+            name,
+            domains: None,
+            pds: Vec::new(),
+            memory_regions: Vec::new(),
+            channels: Vec::new(),
+        }
+    }
+
     /// Index of the PD called `name`.
     #[must_use]
     pub fn pd_index(&self, name: &str) -> Option<usize> {

@@ -50,6 +50,11 @@ pub enum RecordTarget {
         /// Name of the memory region.
         mr: Spanned<String>,
     },
+    /// A memory region at a fixed physical address, mapped by this PD or not.
+    Window {
+        /// Name of the memory region.
+        mr: Spanned<String>,
+    },
     /// This PD's channel to another PD.
     Channel {
         /// Name of the other PD.

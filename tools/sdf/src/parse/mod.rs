@@ -39,17 +39,38 @@ pub fn parse(text: &str, file: &str) -> Result<System, Diagnostics> {
 #[must_use]
 pub fn check(text: &str, file: &str, board: Option<&Board>, files: &dyn Files) -> Checked {
     let mut out = Diagnostics::new(Source::new(file, text));
+    let system =
+        document(text, 0, &mut out).and_then(|doc| read_system(Element::root(&doc, 0), &mut out));
+    finish(system, board, files, out)
+}
+
+/// The document in `text`, which begins at byte `base` of the source; a broken one is reported.
+pub fn document<'i>(
+    text: &'i str,
+    base: usize,
+    out: &mut Diagnostics,
+) -> Option<roxmltree::Document<'i>> {
     let options = roxmltree::ParsingOptions {
         nodes_limit: 1 << 20,
         ..Default::default()
     };
-    let system = match roxmltree::Document::parse_with_options(text, options) {
-        Ok(doc) => read_system(Element::root(&doc), &mut out),
+    match roxmltree::Document::parse_with_options(text, options) {
+        Ok(doc) => Some(doc),
         Err(error) => {
-            out.push(malformed(text, &error));
+            out.push(malformed(text, base, &error));
             None
         }
-    };
+    }
+}
+
+/// Applies the rules that look at the whole `system` and adds what they find to `out`.
+#[must_use]
+pub fn finish(
+    system: Option<System>,
+    board: Option<&Board>,
+    files: &dyn Files,
+    mut out: Diagnostics,
+) -> Checked {
     if let Some(system) = &system {
         rules::run(system, board, files, &mut out);
     }
@@ -61,7 +82,7 @@ pub fn check(text: &str, file: &str, board: Option<&Board>, files: &dyn Files) -
     }
 }
 
-fn malformed(text: &str, error: &roxmltree::Error) -> Diagnostic {
+fn malformed(text: &str, base: usize, error: &roxmltree::Error) -> Diagnostic {
     let pos = error.pos();
     let row = usize::try_from(pos.row).unwrap_or(1).saturating_sub(1);
     let column = usize::try_from(pos.col).unwrap_or(1).saturating_sub(1);
@@ -78,10 +99,12 @@ fn malformed(text: &str, error: &roxmltree::Error) -> Diagnostic {
     let reason = full
         .rsplit_once(" at ")
         .map_or(full.as_str(), |(reason, _)| reason);
-    Diagnostic::new(&MALFORMED, Span::new(start, start + width), reason)
+    let span = Span::new(base + start, base + start + width);
+    Diagnostic::new(&MALFORMED, span, reason)
 }
 
-const TOP: [&str; 4] = ["protection_domain", "memory_region", "channel", "domains"];
+/// What `<system>` may contain.
+pub const TOP: [&str; 4] = ["protection_domain", "memory_region", "channel", "domains"];
 
 fn read_system(root: Element<'_, '_>, out: &mut Diagnostics) -> Option<System> {
     if root.name() != "system" {
@@ -90,21 +113,15 @@ fn read_system(root: Element<'_, '_>, out: &mut Diagnostics) -> Option<System> {
         return None;
     }
     root.expect_attributes(&["name"], out);
-    let mut system = System {
-        source: out.source.clone(),
-        name: root.text("name"),
-        domains: None,
-        pds: Vec::new(),
-        memory_regions: Vec::new(),
-        channels: Vec::new(),
-    };
+    let mut system = System::empty(out.source.clone(), root.text("name"));
     for child in root.children() {
         read_top(child, &mut system, out);
     }
     Some(system)
 }
 
-fn read_top(element: Element<'_, '_>, system: &mut System, out: &mut Diagnostics) {
+/// Reads an element that stands directly in `<system>`.
+pub fn read_top(element: Element<'_, '_>, system: &mut System, out: &mut Diagnostics) {
     match element.name() {
         "protection_domain" => pd::read(element, None, &mut system.pds, out),
         "memory_region" => system.memory_regions.push(region::read(element, out)),

@@ -7,8 +7,8 @@ use crate::diag::Diagnostics;
 use crate::model::{Guest, Record, RecordEntry, RecordTarget};
 use crate::xml::Element;
 
-const KINDS: [&str; 8] = [
-    "region", "channel", "irq", "child", "vcpu", "value", "text", "guest",
+const KINDS: [&str; 9] = [
+    "region", "window", "channel", "irq", "child", "vcpu", "value", "text", "guest",
 ];
 
 pub(super) fn read(element: Element<'_, '_>, out: &mut Diagnostics) -> Record {
@@ -45,7 +45,7 @@ fn read_guest(element: Element<'_, '_>, out: &mut Diagnostics) -> Guest {
 
 fn read_entry(element: Element<'_, '_>, out: &mut Diagnostics) -> Option<RecordEntry> {
     let known: &[&str] = match element.name() {
-        "region" => &["role", "mr"],
+        "region" | "window" => &["role", "mr"],
         "channel" => &["role", "pd", "n"],
         "irq" => &["role", "irq"],
         "child" => &["role", "pd"],
@@ -65,6 +65,9 @@ fn read_entry(element: Element<'_, '_>, out: &mut Diagnostics) -> Option<RecordE
 fn read_target(element: Element<'_, '_>, out: &mut Diagnostics) -> Option<RecordTarget> {
     Some(match element.name() {
         "region" => RecordTarget::Region {
+            mr: element.required_text("mr", out),
+        },
+        "window" => RecordTarget::Window {
             mr: element.required_text("mr", out),
         },
         "channel" => RecordTarget::Channel {

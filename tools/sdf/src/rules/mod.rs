@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The rules: one table, one module per group.
+//!
+//! Answers BH-12.
 
 pub mod channel;
 pub mod cspace;
@@ -13,6 +15,7 @@ pub mod pd;
 pub mod record;
 pub mod region;
 pub mod setvar;
+pub mod sharing;
 pub mod xml;
 
 use crate::board::Board;
@@ -73,6 +76,7 @@ static GROUPS: &[&[&Rule]] = &[
     domain::RULES,
     record::RULES,
     guest::RULES,
+    sharing::RULES,
 ];
 
 /// Every rule of this crate.
@@ -140,4 +144,5 @@ pub(crate) fn run(
     cspace::check(&mut cx);
     record::check(&mut cx);
     guest::check(&mut cx);
+    sharing::check(&mut cx);
 }

@@ -54,6 +54,15 @@ pub static PHYS_OVERLAP: Rule = Rule {
     fix: "move one, or map one region twice",
 };
 
+/// All regions together fit the board's memory.
+pub static ROOM: Rule = Rule {
+    id: "mr-room",
+    severity: Severity::Error,
+    law: "All regions together fit the board’s memory",
+    why: "The initialiser stops at the first frame that there is no memory for, and nothing boots",
+    fix: "lower the sizes, or choose a board with more memory",
+};
+
 /// A prefill is a file that exists, is not empty and fits its region, or one kind of boot information.
 pub static PREFILL: Rule = Rule {
     id: "mr-prefill",
@@ -97,6 +106,7 @@ pub(super) static RULES: &[&Rule] = &[
     &PHYS_ALIGN,
     &PHYS_RANGE,
     &PHYS_OVERLAP,
+    &ROOM,
     &PREFILL,
     &BOOT_INFO,
     &PREFILL_SIZE,
@@ -119,7 +129,36 @@ pub(super) fn check(cx: &mut Context<'_>) {
         }
     }
     overlaps(cx, placed);
+    room(cx);
     prefill_size(cx);
+}
+
+/// Regions without a physical address come from the board's RAM, as do those whose address is there.
+fn room(cx: &mut Context<'_>) {
+    let Some(board) = cx.board else { return };
+    let in_ram = |base: u64| board.ram.iter().any(|ram| ram.overlaps(base, base + 1));
+    let regions = cx.system.memory_regions.iter();
+    let sized = regions.filter_map(|mr| {
+        let inside = mr.phys_addr.is_none_or(|base| in_ram(base.value));
+        Some((cx.region(&mr.name)?.size, mr)).filter(|_| inside)
+    });
+    let sized: Vec<(u64, &MemoryRegion)> = sized.collect();
+    let wanted = sized
+        .iter()
+        .map(|(size, _)| u128::from(*size))
+        .sum::<u128>();
+    let there = board
+        .ram
+        .iter()
+        .map(|ram| u128::from(ram.size))
+        .sum::<u128>();
+    let largest = sized.iter().max_by_key(|(size, _)| *size);
+    if let Some((_, mr)) = largest.filter(|_| wanted > there) {
+        let span = mr.size.map_or(mr.name.span, |size| size.span);
+        let message = format!("regions of {wanted:#x} bytes in all, and {there:#x} bytes of RAM");
+        cx.out
+            .push(Diagnostic::new(&ROOM, span, message).label("the largest"));
+    }
 }
 
 fn size(cx: &mut Context<'_>, mr: &MemoryRegion) {
@@ -204,11 +243,8 @@ fn physical<'a>(
 }
 
 fn reserved(cx: &mut Context<'_>, mr: &MemoryRegion, base: Spanned<u64>, end: u64, board: &Board) {
-    for taken in board
-        .reserved
-        .iter()
-        .filter(|r| r.range().overlaps(base.value, end))
-    {
+    let taken = board.reserved.iter().chain(&board.boot);
+    for taken in taken.filter(|r| r.range().overlaps(base.value, end)) {
         let message = format!("`{}` covers the kernel’s {}", mr.name.value, taken.name);
         let label = format!("{:#x} to {:#x}", taken.base, taken.range().end());
         cx.out

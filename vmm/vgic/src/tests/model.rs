@@ -387,6 +387,7 @@ fn drain(model: &mut Model, vgic: &mut Vgic) {
 }
 
 proptest! {
+    // Shows BH-20.
     #[test]
     fn agrees_with_the_model(actions in proptest::collection::vec(action(), 1..150)) {
         let mut vgic = Vgic::new(CPUS);

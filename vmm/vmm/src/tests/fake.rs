@@ -18,6 +18,8 @@ use crate::{CpuSet, Loader, Machine, Model, Vmm, Wake};
 pub(super) const RAM: u64 = 0x4000_0000;
 pub(super) const ENTRY: u64 = RAM + 0x20_0000;
 pub(super) const DEVICE: u64 = 0x0900_0000;
+/// Offset in it of a doorbell.
+pub(super) const BELL: u64 = 8;
 pub(super) const DEVICE_INTID: u16 = 33;
 pub(super) const GICD: u64 = 0x0800_0000;
 pub(super) const DEVICE_CHANNEL: u64 = 3;
@@ -220,8 +222,16 @@ impl Device for Probe {
                 self.level = value != 0;
                 Ok(())
             }
+            BELL => {
+                self.kick = true;
+                Ok(())
+            }
             _ => Err(IoError::NoRegister),
         }
+    }
+
+    fn ignores_value(&self, access: Access) -> bool {
+        access.offset == BELL
     }
 
     fn irq(&self) -> IrqLine {
@@ -364,12 +374,6 @@ impl Guest {
         let id = ChildId::new(u64::from(FIRST_VCPU) + cpu as u64).unwrap();
         let fault = Fault::new(info, words);
         let reply = self.vmm.fault(&mut self.kernel, id, &fault);
-        if let FaultReply::ResumeWith(words) = reply {
-            let words = words.as_slice();
-            let context = &mut self.kernel.threads[cpu].context;
-            context[3..11].copy_from_slice(&words[..8]);
-            context[0] = words[8];
-        }
         self.kernel.threads[cpu].running |= reply != FaultReply::Hold;
         reply
     }

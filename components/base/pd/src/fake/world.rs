@@ -8,10 +8,10 @@ use std::vec::Vec;
 use mmio::Window;
 use record::{
     Builder, ChannelEntry, ChannelRights, ChildEntry, Entry, IrqEntry, Record, RegionEntry,
-    RegionRights, encoded_len,
+    RegionRights, WindowEntry, encoded_len,
 };
 use shm::{Region, Ro, Rw};
-use units::{Bytes, ChannelId, ChildId, IrqId, PdVaddr, VcpuId};
+use units::{Bytes, ChannelId, ChildId, IrqId, PdVaddr, PhysAddr, VcpuId};
 
 use crate::handler::Component;
 use crate::setup::{MapError, Mapper, Setup, SetupError, check_memory, check_registers};
@@ -97,6 +97,12 @@ impl World {
     pub fn vcpu(&mut self, role: &'static str, id: u64) -> &mut Self {
         let id = VcpuId::new(id).expect("a vCPU id is at most 61");
         self.entry(role, Entry::Vcpu(id))
+    }
+
+    /// `size` bytes at the physical address `paddr`.
+    pub fn dma(&mut self, role: &'static str, paddr: u64, size: u64) -> &mut Self {
+        let (paddr, size) = (PhysAddr::new(paddr), Bytes::new(size));
+        self.entry(role, Entry::Window(WindowEntry { paddr, size }))
     }
 
     /// A number.

@@ -130,13 +130,14 @@ proptest! {
             let buffers = chain.map(|d| (d.addr().0, d.len(), d.is_write_only())).collect();
             (head, buffers)
         }).collect();
-        let mut chain = Chain::new();
+        let mut chain = <Chain>::new();
         let mut found = Vec::new();
         while ours.pop(&mut chain).unwrap() == Popped::Chain {
             found.push((chain.head(), our_buffers(&memories, &chain)));
             ours.complete(chain.head(), u32::from(chain.head()) + 7);
         }
         prop_assert_eq!(&found, &expected);
+        ours.publish();
         memories.to_theirs();
         prop_assert_eq!(usize::from(u16::from_le(mock.used().idx().load())), expected.len());
         for (index, (head, _)) in expected.iter().enumerate() {
@@ -163,7 +164,7 @@ proptest! {
         mock.avail().ring().ref_at(0).unwrap().store(head.to_le());
         mock.avail().idx().store(1_u16.to_le());
         memories.to_ours();
-        let mut chain = Chain::new();
+        let mut chain = <Chain>::new();
         if ours.pop(&mut chain) == Ok(Popped::Chain) {
             let mut theirs: TheirQueue = mock.create_queue().unwrap();
             let their_chain = theirs.iter(&memories.theirs).unwrap().next().unwrap();

@@ -13,6 +13,7 @@ use host::ui::elapsed;
 use host::{Failure, Outcome, output};
 use sdf::{Board, SearchPath, System};
 
+use super::rustc;
 use crate::cargo::{self, Binary, Program};
 use crate::cli::Config;
 use crate::context::Context;
@@ -198,7 +199,8 @@ impl Compiler<'_> {
         features: &[&str],
     ) -> Outcome<Vec<Program>> {
         let folder = self.context.root.join(workspace);
-        let mut job = cargo::job(&folder, &arguments(package, names, features)).limit(LIMIT);
+        let job = cargo::job(&folder, &arguments(package, names, features)).limit(LIMIT);
+        let mut job = rustc::through_us(job, &self.context.root);
         if let (Kernel::Sel4(sdk), SEL4) = (self.kernel, workspace) {
             let include = sdk
                 .board(&self.board.name, self.config.name())?

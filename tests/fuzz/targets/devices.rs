@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! See [`fuzz_bodies::devices::run`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz_bodies::devices::run(bytes));
