@@ -68,14 +68,23 @@ pub(crate) fn start() -> u32 {
 pub(crate) fn wait() -> Event {
     loop {
         irq_disable();
-        if let Some(event) = BOARD.lock().as_mut().and_then(Board::next_event) {
-            irq_enable();
+        let event = next_event();
+        if event.is_none() {
+            // A pending interrupt ends the wait although it is masked, so none is slept through.
+            wfi();
+        }
+        irq_enable();
+        if let Some(event) = event {
             return event;
         }
-        // A pending interrupt ends the wait although it is masked, so none is slept through.
-        wfi();
-        irq_enable();
     }
+}
+
+/// What there is for the program to do; call it with interrupts masked. A function of its own, since
+/// the lock must be free again before they are unmasked: the handler could not serve an interrupt
+/// that came then, and would be entered for it again and again.
+fn next_event() -> Option<Event> {
+    BOARD.lock().as_mut().and_then(Board::next_event)
 }
 
 /// The heartbeat so far.
@@ -182,13 +191,14 @@ impl Board {
 
     /// Empties the receive FIFO; of several keys before the program looks, the last one counts.
     fn read_keys(&mut self) {
+        // Cleared first, so that a key which comes after the last look interrupts again.
+        self.uart
+            .clear_interrupts(Interrupts::RXI | Interrupts::RTI);
         while !self.uart.is_rx_fifo_empty() {
             if let Ok(Some(key)) = self.uart.read_word() {
                 self.key = Some(key);
             }
         }
-        self.uart
-            .clear_interrupts(Interrupts::RXI | Interrupts::RTI);
     }
 
     fn try_send(&mut self, byte: u8) -> bool {
