@@ -37,7 +37,7 @@ or a higher priority on its core, by the response time R = B + Σ ⌈R / Tj⌉ B
   timer interrupt whenever it has used it up.
 - Passive domains (timer, hash server) run on the time of their callers but at their own priority: what
   they do in a call delays everybody below them. A call to the timer is some hundred instructions; one to the
-  hash server hashes 64 KiB at most, which is why it ranks below drivers and services.
+  hash server hashes 16 KiB at most, which is why it ranks below drivers and services.
 
 Not covered: domain schedules, interrupts' own cost, caches, and the time that the kernel itself takes.
 ";

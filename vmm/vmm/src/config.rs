@@ -113,17 +113,29 @@ impl Component for GuestVmm {
     fn create(setup: &mut Setup<'_>) -> Result<Self, SetupError> {
         let memory = memory(setup)?;
         let (ram, images) = images(setup, memory)?;
-        let mut machine = Machine::new(Policy::AbortUnmapped);
-        attach_flash(&mut machine)?;
-        attach_uart(setup, &mut machine)?;
-        attach_rtc(setup, &mut machine)?;
-        for slot in 0..VIRTIO_SLOTS {
-            attach_virtio(setup, &mut machine, slot, ram)?;
-        }
         let wake = Wake::new(optional(setup.channel("timer"))?);
-        let ram = (ram.base().get(), ram.size());
-        Ok(Self::new(cpus(setup)?, machine, wake, ram, images))
+        let machine = Machine::new(Policy::AbortUnmapped);
+        let span = (ram.base().get(), ram.size());
+        let mut vmm = Self::new(cpus(setup)?, machine, wake, span, images);
+        attach(setup, &mut vmm.machine, ram)?;
+        Ok(vmm)
     }
+}
+
+/// Gives the guest its devices. Apart from `create`, on whose stack the whole VMM lies by then.
+#[inline(never)]
+fn attach(
+    setup: &mut Setup<'_>,
+    machine: &mut Machine<Peripheral>,
+    ram: Span,
+) -> Result<(), SetupError> {
+    attach_flash(machine)?;
+    attach_uart(setup, machine)?;
+    attach_rtc(setup, machine)?;
+    for slot in 0..VIRTIO_SLOTS {
+        attach_virtio(setup, machine, slot, ram)?;
+    }
+    Ok(())
 }
 
 /// `None` for what the record does not have.

@@ -56,6 +56,7 @@ pub struct Vmm<M, L> {
 impl<M: bus::Device, L> Vmm<M, L> {
     /// A VMM for `cpus` and `machine`, of a guest with its RAM at `ram.0..ram.0 + ram.1`.
     #[must_use]
+    #[inline]
     pub fn new(cpus: CpuSet, machine: Machine<M>, wake: Wake, ram: (u64, u64), loader: L) -> Self {
         Self {
             vgic: Vgic::new(cpus.len()),

@@ -40,10 +40,18 @@ where
     S: Syscalls,
     C: Program<S>,
 {
-    let mut setup = Setup::new(Record::parse(record)?, mapper);
-    let mut program = C::create(&mut setup)?;
-    let mut kernel = Kernel::new(sys, identity);
-    pd::run(&mut program, &mut kernel)
+    // Used where it lies: a domain's logic is kilobytes, and each move would be a copy on its stack.
+    let mut program = create::<C>(record, mapper);
+    match &mut program {
+        Ok(program) => pd::run(program, &mut Kernel::new(sys, identity)),
+        Err(error) => Err(error.clone()),
+    }
+}
+
+/// Apart from [`run`], so that what it takes of the stack is free again for the handlers.
+#[inline(never)]
+fn create<C: Component>(record: &[u8], mapper: &mut dyn Mapper) -> Result<C, SetupError> {
+    C::create(&mut Setup::new(Record::parse(record)?, mapper))
 }
 
 /// Prints formatted text to the kernel's debug console.
