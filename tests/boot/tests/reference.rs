@@ -91,3 +91,25 @@ fn the_switch_is_shaped_by_policy() {
         }
     }
 }
+
+/// With its six programs (476 KiB) and seven IPC buffers (28 KiB), a guest that has every device stays
+/// within 1 MiB beside its RAM and images. Regions of unknown length are a device tree's page.
+#[test]
+fn a_guest_takes_half_a_mebibyte_beside_ram_images_and_programs() {
+    let text = fs::read_to_string(root().join("system.xml")).expect("readable");
+    let system = stands_for(&text);
+    let of_ivi = |name: &str| name.starts_with("ivi_") || name.contains("_ivi");
+    let regions = system
+        .memory_regions
+        .iter()
+        .filter(|region| of_ivi(&region.name.value) && *region.name.value != *"ivi_ram")
+        .map(|region| region.size.as_ref().map_or(0x1000, |size| **size));
+    let stacks = system
+        .pds
+        .iter()
+        .filter(|pd| pd.name.value.ends_with("_ivi"))
+        .map(|pd| *pd.stack_size);
+    assert_eq!(stacks.clone().count(), 6);
+    let kib = regions.chain(stacks).sum::<u64>() / 1024;
+    assert!((400..=520).contains(&kib), "{kib} KiB");
+}
