@@ -5,8 +5,8 @@ use units::{ChannelId, IrqId};
 
 /// An action that costs no kernel entry of its own when combined with the next receive.
 ///
-/// Not every invocation can be one: the kernel refuses capabilities of threads and `CNode`s, among others, in
-/// the first phase of `NBSendRecv`, silently, so a vCPU's thread is resumed by a call of its own.
+/// Not every invocation can be one: in the first phase of `NBSendRecv` the kernel refuses, silently,
+/// capabilities of threads and `CNode`s among others. So a vCPU's thread is resumed by a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Deferred {
     /// Notify the other end of a channel.

@@ -44,7 +44,7 @@ where
     let mut program = create::<C>(record, mapper);
     match &mut program {
         Ok(program) => pd::run(program, &mut Kernel::new(sys, identity)),
-        Err(error) => Err(error.clone()),
+        Err(error) => Err(*error),
     }
 }
 
